@@ -1,0 +1,70 @@
+"""Kernels: arrays and numbers in, arrays out; no Variable, no Graph.
+
+The launchers are public. They update plain NumPy arrays in place:
+
+>>> import numpy as np
+>>> table = np.zeros((3, 2), np.float32)
+>>> scatter_sub(table, np.array([1, 1]), np.ones((2, 2), np.float32))
+>>> table
+array([[ 0.,  0.],
+       [-2., -2.],
+       [ 0.,  0.]], dtype=float32)
+
+``ref`` must be C-contiguous, writable and in native byte order; indices and values may have any layout. Nothing is
+written unless all arguments are in order. Integers wrap; float16 and bfloat16 are computed in float32 and rounded once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from nbvars.checks import message
+from nbvars.errors import NotFoundError
+from nbvars.kernels import cpu
+from nbvars.kernels.cpu.assign import assign, assign_add, assign_sub
+from nbvars.kernels.cpu.cast import cast
+from nbvars.kernels.cpu.counter import count_up_to
+from nbvars.kernels.cpu.scatter import (
+    scatter_add,
+    scatter_div,
+    scatter_max,
+    scatter_min,
+    scatter_mul,
+    scatter_sub,
+    scatter_update,
+)
+from nbvars.kernels.cpu.threads import get_num_threads, set_num_threads
+
+__all__ = [
+    "assign",
+    "assign_add",
+    "assign_sub",
+    "cast",
+    "count_up_to",
+    "find_kernel",
+    "get_num_threads",
+    "scatter_add",
+    "scatter_div",
+    "scatter_max",
+    "scatter_min",
+    "scatter_mul",
+    "scatter_sub",
+    "scatter_update",
+    "set_num_threads",
+]
+
+_TABLES = {"cpu": cpu.KERNELS}
+
+
+def find_kernel(op_type: str, device_type: str) -> Callable[..., Any]:
+    """Return the launcher of ``op_type`` for ``device_type``.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    table = _TABLES.get(device_type, {})
+    if op_type not in table:
+        wrong = f"there is no kernel for {device_type}"
+        raise NotFoundError(None, None, message("find_kernel", wrong, op_type, f"one of {sorted(table)}"))
+    return table[op_type]

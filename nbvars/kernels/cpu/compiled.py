@@ -1,0 +1,67 @@
+"""Compile a kernel on first use, keep it on disk, and hand out its entry point."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from numba import config, njit
+from numba.core.caching import FunctionCache
+
+from nbvars.checks import message
+
+
+class CompiledKernel(NamedTuple):
+    """What ``python -m nbvars info`` tells of one kernel of this process."""
+
+    name: str
+    signature: str
+    seconds: float
+    from_cache: bool
+
+
+COMPILED: list[CompiledKernel] = []
+
+
+@functools.cache
+def source_digest() -> str:
+    """Return a digest of every source file that a kernel is made of."""
+    folder = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted([folder.parent / "rules.py", *folder.glob("*.py")]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+class _KernelCache(FunctionCache):
+    """Numba's disk cache, keyed by the kernel's name and the digest of all kernel sources.
+
+    Numba's own key knows neither edits of a rule in another file nor which rule a closure holds.
+    """
+
+    def _index_key(self, sig, codegen):
+        return sig, codegen.magic_tuple(), self._py_func.__qualname__, source_digest()
+
+
+def compile_kernel(name: str, py_func: Callable[..., Any], signature: Any, *, nogil: bool = True) -> Callable[..., Any]:
+    """Return the entry point of ``py_func`` compiled for ``signature``: a C function.
+
+    An entry point trusts its caller: it checks neither dtype nor rank nor layout. ``name`` tells the kernel from
+    others that the same factory made.
+    """
+    if config.DISABLE_JIT:
+        raise RuntimeError(message(name, "kernels cannot run without the JIT", "NUMBA_DISABLE_JIT=1", "it unset or 0"))
+    start = time.perf_counter()
+    py_func.__qualname__ = name.replace(" ", "_")
+    dispatcher = njit(nogil=nogil, error_model="numpy")(py_func)
+    dispatcher._cache = _KernelCache(py_func)
+    dispatcher.compile(signature)
+    overload = dispatcher.overloads[signature.args]
+    from_cache = bool(dispatcher.stats.cache_hits)
+    COMPILED.append(CompiledKernel(name, str(signature), time.perf_counter() - start, from_cache))
+    entry_point: Callable[..., Any] = overload.entry_point
+    return entry_point

@@ -1,0 +1,65 @@
+"""count_up_to: an atomic counter."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from nbvars.checks import message
+from nbvars.errors import OutOfRangeError
+from nbvars.kernels.cpu.compiled import compile_kernel
+from nbvars.kernels.cpu.elements import Array, expect_updatable
+from nbvars.kernels.cpu.intrinsics import atomic_load, compare_and_swap
+
+
+def _counter(integer: types.Integer) -> Callable[..., Any]:
+    one, half = integer(1), 2 ** (integer.bitwidth - 1)
+    lowest, highest = -half, half - 1
+
+    def count_up_to(address, limit):
+        if not lowest < limit <= highest:
+            return limit
+        limit_here = integer(limit)
+        seen = atomic_load(address, one)
+        while seen < limit_here:
+            before = compare_and_swap(address, seen, integer(seen + one))
+            if before == seen:
+                return types.int64(before)
+            seen = before
+        return limit
+
+    return count_up_to
+
+
+@functools.cache
+def count_up_to_entry(dtype: np.dtype[Any]) -> Callable[[int, int], int]:
+    """Return the entry point ``(address, limit)`` for int32 or int64: the count, or ``limit`` once it is reached.
+
+    Every count is below ``limit``. A limit that does not fit the dtype counts nothing.
+    """
+    kernel = _counter(types.int32 if dtype.itemsize == 4 else types.int64)
+    return compile_kernel(f"count_up_to {dtype.name}", kernel, types.int64(types.intp, types.int64), nogil=False)
+
+
+def count_up_to(ref: Array, limit: int) -> int:
+    """Add 1 to the int32 or int64 scalar ``ref``, atomically, unless it is at ``limit``; return what it was."""
+    expect_updatable("count_up_to", ref)
+    if ref.shape != () or ref.dtype not in (np.int32, np.int64):
+        got = f"{ref.dtype.name} of shape {ref.shape}"
+        raise TypeError(message("count_up_to", "ref cannot count", got, "an int32 or int64 scalar"))
+    limits = np.iinfo(ref.dtype)
+    if not limits.min <= limit <= limits.max:
+        raise ValueError(message("count_up_to", "the limit does not fit the counter", limit, ref.dtype.name))
+    count = count_up_to_entry(ref.dtype)(ref.ctypes.data, limit)
+    if count == limit:
+        raise OutOfRangeError(None, None, limit_reached("count_up_to", int(ref), limit))
+    return count
+
+
+def limit_reached(where: str, got: int, limit: int) -> str:
+    """Return the message of the error at a counter's limit."""
+    return f"{where}: Reached limit of {limit}: got {got}, expected less than {limit}"

@@ -1,0 +1,220 @@
+"""LLVM operations that Numba's Python has no words for: memory, atomics, prefetching, bits, saturation."""
+
+from __future__ import annotations
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import NativeValue, intrinsic, models, register_model, unbox
+
+BYTE, INT32, INT64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+FAST_RANK = 4
+"""Arrays of a higher rank are not read by the fast path."""
+NO_DIMENSION = -(2**63)
+"""Stands behind the last stride of an array; no shape or stride is this number."""
+
+_MAX_RANK = 64  # NumPy's own limit
+_LAYOUT = 5  # words before shape and strides in NRT_adapt_ndarray_from_python's struct
+
+
+class AnyArrayType(types.Opaque):
+    """Numba type of an ndarray of any rank, dtype and layout: its address, size and layout, unchecked.
+
+    One compiled function takes arrays of every rank, and tells by itself which ones it understands.
+    """
+
+    def __init__(self):
+        super().__init__("AnyArray")
+
+
+any_array = AnyArrayType()
+
+
+@register_model(AnyArrayType)
+class _AnyArrayModel(models.StructModel):
+    def __init__(self, manager, fe_type):
+        members = [("data", types.intp), ("num_items", types.intp), ("layout", types.intp)]
+        super().__init__(manager, fe_type, members)
+
+
+@unbox(AnyArrayType)
+def _unbox_any_array(typ, obj, c):
+    builder = c.builder
+    struct = cgutils.alloca_once(builder, INT64, size=_LAYOUT + 2 * _MAX_RANK)
+
+    def word(position):
+        return builder.gep(struct, [INT64(position)])
+
+    for position in range(2 * FAST_RANK + 1):
+        builder.store(INT64(NO_DIMENSION), word(_LAYOUT + position))
+    failed = c.pyapi.nrt_adapt_ndarray_from_python(obj, builder.bitcast(struct, c.pyapi.voidptr))
+    value = cgutils.create_struct_proxy(typ)(c.context, builder)
+    # The struct's words: meminfo, parent, number of items, item size, data, then shape and strides.
+    value.num_items = builder.load(word(2))
+    value.data = builder.load(word(4))
+    value.layout = builder.ptrtoint(word(_LAYOUT), INT64)
+    meminfo = builder.inttoptr(builder.load(word(0)), BYTE.as_pointer())
+
+    def release():
+        function_type = ir.FunctionType(ir.VoidType(), [BYTE.as_pointer()])
+        builder.call(cgutils.get_or_insert_function(builder.module, function_type, "NRT_decref"), [meminfo])
+
+    return NativeValue(value._getvalue(), is_error=cgutils.is_not_null(builder, failed), cleanup=release)
+
+
+@intrinsic
+def data_of(typingctx, array):
+    """Return the address of the first element of an AnyArray."""
+    return types.intp(array), lambda context, builder, sig, args: builder.extract_value(args[0], 0)
+
+
+@intrinsic
+def num_items_of(typingctx, array):
+    """Return the number of elements of an AnyArray."""
+    return types.intp(array), lambda context, builder, sig, args: builder.extract_value(args[0], 1)
+
+
+@intrinsic
+def layout_of(typingctx, array):
+    """Return the address of an AnyArray's shape and strides (int64, NO_DIMENSION behind the last)."""
+    return types.intp(array), lambda context, builder, sig, args: builder.extract_value(args[0], 2)
+
+
+@intrinsic
+def load_word(typingctx, address):
+    """Return the int64 at ``address``."""
+
+    def generate(context, builder, sig, args):
+        return builder.load(builder.inttoptr(args[0], INT64.as_pointer()))
+
+    return types.intp(types.intp), generate
+
+
+@intrinsic
+def array_at(typingctx, address, size, dtype):
+    """Return the vector of ``size`` elements at ``address``; it does not own its memory."""
+    array_type = types.Array(dtype.dtype, 1, "C")
+
+    def generate(context, builder, sig, args):
+        array = context.make_array(array_type)(context, builder)
+        item_size = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(array_type.dtype)))
+        array.data = builder.inttoptr(args[0], array.data.type)
+        array.meminfo = cgutils.get_null_value(array.meminfo.type)
+        array.parent = cgutils.get_null_value(array.parent.type)
+        array.nitems = args[1]
+        array.itemsize = item_size
+        array.shape = cgutils.pack_array(builder, [args[1]])
+        array.strides = cgutils.pack_array(builder, [item_size])
+        return array._getvalue()
+
+    return array_type(types.intp, types.intp, dtype), generate
+
+
+@intrinsic
+def prefetch(typingctx, array, offset):
+    """Ask for the cache line at byte ``offset`` of ``array``, for writing. Any offset is safe."""
+
+    def generate(context, builder, sig, args):
+        data = context.make_array(sig.args[0])(context, builder, value=args[0]).data
+        address = builder.gep(builder.bitcast(data, BYTE.as_pointer()), [args[1]])
+        function_type = ir.FunctionType(ir.VoidType(), [BYTE.as_pointer(), INT32, INT32, INT32])
+        function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0")
+        builder.call(function, [address, INT32(1), INT32(3), INT32(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), generate
+
+
+def _pointer_to(builder, address, sig_type, context):
+    return builder.inttoptr(address, context.get_value_type(sig_type).as_pointer())
+
+
+@intrinsic
+def compare_and_swap(typingctx, address, expected, desired):
+    """Store ``desired`` at ``address`` if ``expected`` is there; return what was there. Atomic.
+
+    ``expected`` and ``desired`` are int32 or int64, as is the number at ``address``.
+    """
+    sig = expected(types.intp, expected, expected)
+
+    def generate(context, builder, sig, args):
+        pointer = _pointer_to(builder, args[0], sig.args[1], context)
+        result = builder.cmpxchg(pointer, args[1], args[2], "seq_cst", "seq_cst")
+        return builder.extract_value(result, 0)
+
+    return sig, generate
+
+
+@intrinsic
+def atomic_load(typingctx, address, like):
+    """Return the integer at ``address``, of the type of ``like``. Atomic."""
+
+    def generate(context, builder, sig, args):
+        pointer = _pointer_to(builder, args[0], sig.args[1], context)
+        return builder.load_atomic(pointer, "seq_cst", sig.args[1].bitwidth // 8)
+
+    return like(types.intp, like), generate
+
+
+@intrinsic
+def atomic_store(typingctx, address, value):
+    """Store the integer ``value`` at ``address``. Atomic."""
+
+    def generate(context, builder, sig, args):
+        pointer = _pointer_to(builder, args[0], sig.args[1], context)
+        builder.store_atomic(args[1], pointer, "seq_cst", sig.args[1].bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, value), generate
+
+
+def _bitcast(source, target):
+    def typed(typingctx, x):
+        def generate(context, builder, sig, args):
+            return builder.bitcast(args[0], context.get_value_type(target))
+
+        return target(source), generate
+
+    return intrinsic(typed)
+
+
+bits_of_float32 = _bitcast(types.float32, types.uint32)
+float32_of_bits = _bitcast(types.uint32, types.float32)
+bits_of_float64 = _bitcast(types.float64, types.uint64)
+float64_of_bits = _bitcast(types.uint64, types.float64)
+
+
+@intrinsic
+def half_to_float32(typingctx, bits):
+    """Return the float32 that equals the IEEE half with these 16 ``bits``."""
+
+    def generate(context, builder, sig, args):
+        return builder.fpext(builder.bitcast(args[0], ir.HalfType()), ir.FloatType())
+
+    return types.float32(types.uint16), generate
+
+
+@intrinsic
+def float32_to_half(typingctx, x):
+    """Return the bits of the IEEE half nearest to ``x``, ties to even."""
+
+    def generate(context, builder, sig, args):
+        return builder.bitcast(builder.fptrunc(args[0], ir.HalfType()), ir.IntType(16))
+
+    return types.uint16(types.float32), generate
+
+
+@intrinsic
+def saturating_integer(typingctx, x, like):
+    """Return floating ``x`` as an integer of the type of ``like``: towards zero, NaN to 0, else to the nearest end."""
+    target = like
+
+    def generate(context, builder, sig, args):
+        kind = "si" if target.signed else "ui"
+        result = ir.IntType(target.bitwidth)
+        source = args[0].type
+        name = f"llvm.fpto{kind}.sat.i{target.bitwidth}.f{sig.args[0].bitwidth}"
+        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(result, [source]), name)
+        return builder.call(function, [args[0]])
+
+    return target(x, like), generate

@@ -1,0 +1,123 @@
+"""Share one large update out to Python threads that run ``nogil`` kernels; nothing else knows how.
+
+Numba's own thread layers are not used: workqueue aborts the process when two Python threads call it, and OpenMP
+kills forked children. A pool of Python threads is safe with both, and is made anew after ``fork``.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any
+
+from nbvars.checks import message
+
+_MOST_THREADS = 256
+
+
+def _positive(where: str, value: object) -> int:
+    try:
+        number = int(value)  # type: ignore[call-overload]
+    except (TypeError, ValueError):
+        number = 0
+    if isinstance(value, (float, bool)) or not 1 <= number <= _MOST_THREADS:
+        wrong = "the number of threads is not usable"
+        raise ValueError(message(where, wrong, repr(value), f"an integer from 1 to {_MOST_THREADS}"))
+    return number
+
+
+def _default_num_threads() -> int:
+    asked = os.environ.get("NBVARS_NUM_THREADS")
+    if asked is not None:
+        return _positive("NBVARS_NUM_THREADS", asked)
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(available, _MOST_THREADS)
+
+
+class _Pool:
+    """The threads that help a caller; started at the first large update."""
+
+    def __init__(self) -> None:
+        self.num_threads: int | None = None
+        self._executor: ThreadPoolExecutor | None = None
+        self._lock = threading.Lock()
+
+    def executor(self) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._executor is None:
+                self._executor = ThreadPoolExecutor(max(1, get_num_threads() - 1), "nbvars")
+            return self._executor
+
+    def drop(self) -> None:
+        with self._lock:
+            executor, self._executor = self._executor, None
+        if executor is not None:
+            executor.shutdown(wait=False)
+
+    def forget(self) -> None:
+        """Start afresh in a forked child: its parent's threads do not exist there."""
+        self._executor = None
+        self._lock = threading.Lock()
+
+
+_pool = _Pool()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.forget)
+
+
+def get_num_threads() -> int:
+    """Return how many threads one update may use: as set, else NBVARS_NUM_THREADS, else the processors at hand."""
+    if _pool.num_threads is None:
+        _pool.num_threads = _default_num_threads()
+    return _pool.num_threads
+
+
+def set_num_threads(num_threads: int) -> None:
+    """Let one update use up to ``num_threads`` threads, the caller's included. The results do not depend on it.
+
+    Raises:
+        ValueError: Not an integer from 1 to 256.
+    """
+    _pool.num_threads = _positive("set_num_threads", num_threads)
+    _pool.drop()
+
+
+def run_parts(kernel: Callable[..., Any], parts: list[tuple[Any, ...]]) -> None:
+    """Call ``kernel(*part)`` for every part, at the same time where threads can be had; return when all are done."""
+    futures: list[Future[Any]] = []
+    try:
+        own_parts = parts[:1]
+        try:
+            executor = _pool.executor() if len(parts) > 1 else None
+            for part in parts[1:]:
+                futures.append(executor.submit(kernel, *part))  # type: ignore[union-attr]
+        except RuntimeError:  # no thread can be started (limits, shutdown): the caller does the rest
+            own_parts += parts[1 + len(futures) :]
+        for part in own_parts:
+            kernel(*part)
+    finally:
+        _wait(futures)
+
+
+def _wait(futures: list[Future[Any]]) -> None:
+    """Wait for all ``futures``, whatever a signal handler raises: their kernels still write to the caller's memory."""
+    interruption: BaseException | None = None
+    while any(not future.done() for future in futures):
+        try:
+            wait(futures)
+        except BaseException as raised:
+            interruption = raised
+    if interruption is not None:
+        raise interruption
+    for future in futures:
+        future.result()
+
+
+def row_parts(num_rows: int, num_parts: int) -> list[tuple[int, int]]:
+    """Cut ``range(num_rows)`` into at most ``num_parts`` runs ``(first, behind the last)`` of about the same length."""
+    num_parts = max(1, min(num_parts, num_rows))
+    bounds = [num_rows * part // num_parts for part in range(num_parts + 1)]
+    return list(itertools.pairwise(bounds))

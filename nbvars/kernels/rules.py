@@ -1,0 +1,69 @@
+"""Rules: the arithmetic of one element, written once for every device.
+
+A rule takes the element of the variable first and the element of the update second. A kernel decides which
+elements meet; a rule decides what comes of it.
+"""
+
+from __future__ import annotations
+
+from numba import njit
+
+
+@njit
+def add(x, y):
+    """Return ``x + y``; integers wrap."""
+    return x + y
+
+
+@njit
+def subtract(x, y):
+    """Return ``x - y``; integers wrap."""
+    return x - y
+
+
+@njit
+def multiply(x, y):
+    """Return ``x * y``; integers wrap."""
+    return x * y
+
+
+@njit(error_model="numpy")
+def divide(x, y):
+    """Return ``x / y`` of floating or complex numbers; division by zero follows IEEE 754."""
+    return x / y
+
+
+@njit(error_model="numpy")
+def divide_signed(x, y):
+    """Return ``x / y`` of signed integers, rounded towards zero; ``y`` is not 0."""
+    # The processor traps on the one quotient that does not fit, lowest / -1; negation wraps instead.
+    if y == -1:
+        return -x
+    quotient = x // y
+    if quotient < 0 and quotient * y != x:
+        quotient += 1
+    return quotient
+
+
+@njit(error_model="numpy")
+def divide_unsigned(x, y):
+    """Return ``x / y`` of unsigned integers, rounded down; ``y`` is not 0."""
+    return x // y
+
+
+@njit
+def minimum(x, y):
+    """Return the smaller of ``x`` and ``y``; NaN if either is NaN."""
+    return x if x < y or x != x else y
+
+
+@njit
+def maximum(x, y):
+    """Return the larger of ``x`` and ``y``; NaN if either is NaN."""
+    return x if x > y or x != x else y
+
+
+@njit
+def replace(x, y):
+    """Return ``y``: the update takes the place of the element."""
+    return y

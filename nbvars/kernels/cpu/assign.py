@@ -100,9 +100,6 @@ def _launch(where: str, operation: str, ref: Array, value: Array) -> None:
         expected = f"{ref.shape}, or () for one value everywhere"
         raise ValueError(message(where, "value has the wrong shape", value.shape, expected))
     num_parts = min(get_num_threads(), ref.nbytes // PART_BYTES)
-    if num_parts <= 1:
-        kernel(words, delta)
-        return
     parts = row_parts(ref.size, num_parts)
     bounds = [(first * element.words_per_item, last * element.words_per_item) for first, last in parts]
     run_parts(kernel, [(words[a:b], delta if whole else delta[a:b]) for a, b in bounds])

@@ -119,6 +119,17 @@ def same_dtype(operation: str, argument: str, array: Array, dtype: np.dtype[Any]
         raise TypeError(message(operation, f"{argument} has the wrong dtype", array.dtype.name, dtype.name))
 
 
+def contiguous(array: Array, dtype: np.dtype[Any]) -> Array:
+    """Return ``array`` as contiguous, aligned numbers of ``dtype`` in native byte order, copied only if need be."""
+    flags = array.flags
+    if array.dtype is dtype and flags.c_contiguous and flags.aligned:
+        return array
+    return np.require(array, dtype, ["C", "A"])
+
+
 def as_words(array: Array, element: Element, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
     """Return ``array``, of ``dtype``, as contiguous words of ``shape``: a view if it can be one, else a copy."""
-    return np.require(array, dtype, ["C", "A"]).reshape(-1).view(element.word).reshape(shape)
+    ready = contiguous(array, dtype)
+    if element.word is dtype:
+        return ready.reshape(shape)
+    return ready.reshape(-1).view(element.word).reshape(shape)

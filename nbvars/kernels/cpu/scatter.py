@@ -21,6 +21,7 @@ from nbvars.kernels.cpu.elements import (
     Array,
     Element,
     as_words,
+    contiguous,
     element_of,
     expect_updatable,
     rule_of,
@@ -35,6 +36,7 @@ NARROW_ROWS_AHEAD = 32
 CACHE_LINE = 64
 PART_BYTES = 1 << 20
 """A thread gets at least so many bytes of slices."""
+_INT64 = np.dtype(np.int64)
 SHARED_ROW_BYTES = 128
 """Narrower rows are not shared out: two threads would write to one cache line."""
 
@@ -117,7 +119,7 @@ def check_indices(where: str, indices: Array, num_rows: int) -> Array:
         raise TypeError(message(where, "indices has the wrong dtype", indices.dtype.name, "an integer dtype"))
     if indices.dtype == np.uint64:  # what does not fit int64 must not come back as another row
         indices = np.minimum(indices, np.uint64(2**63 - 1))
-    flat = np.require(indices, np.int64, ["C", "A"]).reshape(-1)
+    flat = contiguous(indices, _INT64).reshape(-1)
     position = _first_outside_kernel()(flat, num_rows)
     if position >= 0:
         at = ",".join(str(k) for k in np.unravel_index(position, indices.shape)) if indices.ndim else ""

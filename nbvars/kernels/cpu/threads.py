@@ -87,13 +87,16 @@ def set_num_threads(num_threads: int) -> None:
 
 def run_parts(kernel: Callable[..., Any], parts: list[tuple[Any, ...]]) -> None:
     """Call ``kernel(*part)`` for every part, at the same time where threads can be had; return when all are done."""
+    if len(parts) == 1:
+        kernel(*parts[0])
+        return
     futures: list[Future[Any]] = []
     try:
         own_parts = parts[:1]
         try:
-            executor = _pool.executor() if len(parts) > 1 else None
+            executor = _pool.executor()
             for part in parts[1:]:
-                futures.append(executor.submit(kernel, *part))  # type: ignore[union-attr]
+                futures.append(executor.submit(kernel, *part))
         except RuntimeError:  # no thread can be started (limits, shutdown): the caller does the rest
             own_parts += parts[1 + len(futures) :]
         for part in own_parts:

@@ -1,0 +1,1 @@
+"""What a graph is made of; nothing here knows a kernel."""

@@ -1,0 +1,83 @@
+"""Conversion of tensors from one dtype to another."""
+
+from __future__ import annotations
+
+from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from nbvars import kernels
+from nbvars.checks import message
+from nbvars.dtypes import DType, as_dtype
+from nbvars.graph.indexed_slices import IndexedSlices
+from nbvars.runtime.definition import Array, OpDefinition, TensorSpec, apply_op
+from nbvars.runtime.tensor import Tensor, TensorLike, TensorValue
+
+
+def _infer_cast(x: TensorSpec, dtype: DType) -> TensorSpec:
+    return TensorSpec(x.shape, dtype)
+
+
+def _cast(x: Array, dtype: DType) -> Array:
+    return kernels.cast(x, dtype.numpy_dtype)
+
+
+CAST = OpDefinition("Cast", _infer_cast, _cast)
+
+
+@overload
+def cast(x: IndexedSlices, dtype: Any, name: str | None = None) -> IndexedSlices: ...
+@overload
+def cast(x: TensorLike | npt.ArrayLike, dtype: Any, name: str | None = None) -> Tensor: ...
+def cast(x: TensorValue, dtype: Any, name: str | None = None) -> Tensor | IndexedSlices:
+    """Convert a tensor to ``dtype``; a tensor of that dtype comes back as it is.
+
+    From floating to integer types it truncates towards zero; NaN becomes 0, and what does not fit becomes the
+    nearest number that does. Integers wrap. Rounding is to nearest, halves to even.
+
+    Args:
+        x: A number, array, tensor, variable or ``IndexedSlices``, of which the values are cast.
+        dtype: The new dtype, in any form that ``as_dtype`` knows.
+        name: Name of the op.
+
+    Source: TensorFlow 1 API pages, ``tf.cast``.
+    """
+    target = as_dtype(dtype)
+    if isinstance(x, IndexedSlices):
+        return IndexedSlices(cast(x.values, target), x.indices, x._dense_shape)
+    if isinstance(x, Tensor) and x.dtype is target:
+        return x
+    # A variable of that dtype is copied all the same: the result must not change with it.
+    return apply_op(CAST, x, name=name, dtype=target)
+
+
+def _infer_saturate(x: TensorSpec, dtype: DType) -> TensorSpec:
+    if x.dtype.is_complex or dtype.is_complex or dtype.is_bool:
+        got, expected = f"{x.dtype} to {dtype}", "real dtypes"
+        raise TypeError(message("saturate_cast", "the dtypes have no order", got, expected, "use cast"))
+    return TensorSpec(x.shape, dtype)
+
+
+def _saturate(x: Array, dtype: DType) -> Array:
+    """Limit ``x`` to the range of ``dtype``, then cast; the cast itself limits floats to integers."""
+    source = as_dtype(x.dtype)
+    if not source.is_bool and (dtype.is_floating or source.is_integer):
+        low, high = max(source.min, dtype.min), min(source.max, dtype.max)
+        if source.is_integer:
+            low, high = int(low), int(high)
+        x = np.minimum(np.maximum(x, np.array(low, x.dtype)), np.array(high, x.dtype))
+    return kernels.cast(np.asarray(x), dtype.numpy_dtype)
+
+
+SATURATE_CAST = OpDefinition("SaturateCast", _infer_saturate, _saturate)
+
+
+def saturate_cast(value: TensorValue, dtype: Any, name: str | None = None) -> Tensor:
+    """Convert a tensor to ``dtype``; what does not fit becomes the nearest number that does.
+
+    Unlike ``cast``, this also holds from integer to integer, and to a smaller floating type.
+
+    Source: TensorFlow 1 API pages, ``tf.saturate_cast``.
+    """
+    return apply_op(SATURATE_CAST, value, name=name, dtype=as_dtype(dtype))

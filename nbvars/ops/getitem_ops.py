@@ -1,0 +1,138 @@
+"""``tensor[key]``: integers, slices, None, ``...``, and arrays of integers or bools, as in NumPy."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from nbvars import dtypes
+from nbvars.checks import expect_dtype_in, message
+from nbvars.errors import InvalidArgumentError, OutOfRangeError
+from nbvars.ops.rows import BOOL, INTEGER, Dtypes
+from nbvars.ops.shape_rules import are_compatible, broadcast_shapes
+from nbvars.runtime.conversion import borrow
+from nbvars.runtime.definition import Array, OpDefinition, Shape, TensorSpec, apply_op
+from nbvars.runtime.tensor import Tensor, TensorLike, TensorValue
+
+# Stands for an array in a key; the arrays themselves are inputs of the op.
+_ARRAY = "array"
+Key: TypeAlias = tuple[Any, ...]
+_INDEX_DTYPES = Dtypes(INTEGER | BOOL, "an integer dtype or bool")
+
+
+def getitem(tensor: TensorValue, key: Any) -> Tensor:
+    """Return ``tensor[key]``.
+
+    Raises:
+        OutOfRangeError: An integer lies outside its axis; it is an ``IndexError``.
+        InvalidArgumentError: An element of an array of indices does.
+        TypeError: ``key`` holds something else than integers, slices, ``None``, ``...`` and arrays.
+    """
+    if type(key) is int:
+        return apply_op(GETITEM, tensor, key=(key,))
+    items: list[Any] = []
+    arrays: list[Tensor] = []
+    for item in key if type(key) is tuple else (key,):
+        if item is None or item is Ellipsis:
+            items.append(item)
+        elif isinstance(item, slice):
+            bounds = (None if bound is None else _as_bound(bound) for bound in (item.start, item.stop, item.step))
+            items.append(slice(*bounds))
+        elif isinstance(item, list) or (isinstance(item, (TensorLike, np.ndarray)) and item.ndim > 0):
+            items.append(_ARRAY)
+            arrays.append(borrow(item if not isinstance(item, list) or item else np.zeros(0, np.int64)))
+        else:
+            items.append(_as_bound(item))
+    return apply_op(GETITEM, tensor, *arrays, key=tuple(items))
+
+
+def _as_bound(item: Any) -> int:
+    """Return an index, or a bound of a slice, as an ``int``."""
+    try:
+        # operator.index takes bools, which as an index mean something else.
+        if not isinstance(item, (bool, np.bool_)):
+            return operator.index(item)
+    except TypeError:
+        pass
+    expected = "integers, slices, None, ... and arrays of integers or bools"
+    raise TypeError(message("getitem", "the key has the wrong type", repr(item), expected))
+
+
+def _infer_getitem(x: TensorSpec, *arrays: TensorSpec, key: Key) -> TensorSpec:
+    for spec in arrays:
+        expect_dtype_in("getitem", "the key", spec.dtype, _INDEX_DTYPES, _INDEX_DTYPES.described)
+    if x.shape is None or any(spec.shape is None for spec in arrays):
+        return TensorSpec(None, x.dtype)
+    return TensorSpec(_shape_of_item(x.shape, key, arrays), x.dtype)
+
+
+def _shape_of_item(shape: tuple[int | None, ...], key: Key, arrays: tuple[TensorSpec, ...]) -> Shape:
+    """Return the shape of ``tensor[key]`` by NumPy's rules."""
+    sizes: list[int | None] = []
+    block: Shape = ()
+    # Arrays, and with them integers, are broadcast to one block of axes. It takes their place if they are
+    # side by side in the key, and else goes to the front.
+    block_places: list[int] = []
+    block_at = axis = 0
+    specs = iter(arrays)
+    for place, item in enumerate(_expanded(len(shape), key, arrays)):
+        if item is None:
+            sizes.append(1)
+            continue
+        if isinstance(item, slice):
+            size = shape[axis]
+            sizes.append(None if size is None else len(range(*item.indices(size))))
+            axis += 1
+            continue
+        if arrays:
+            block_at = block_at if block_places else len(sizes)
+            block_places.append(place)
+        if isinstance(item, int):
+            _check_index(item, shape[axis], axis)
+            axis += 1
+            continue
+        spec = next(specs)
+        index_shape = spec.shape or ()
+        if spec.dtype is dtypes.bool_:
+            masked = shape[axis : axis + len(index_shape)]
+            if not are_compatible(masked, index_shape):
+                raise ValueError(message("getitem", "the mask has the wrong shape", index_shape, masked))
+            axis, index_shape = axis + len(index_shape), (None,)
+        else:
+            axis += 1
+        block = broadcast_shapes("getitem", block, index_shape)
+    is_together = not block_places or block_places[-1] - block_places[0] == len(block_places) - 1
+    at = block_at if is_together else 0
+    return (*sizes[:at], *(block or ()), *sizes[at:])
+
+
+def _expanded(rank: int, key: Key, arrays: tuple[TensorSpec, ...]) -> list[Any]:
+    """Return ``key`` with a slice for each axis that ``...``, or the end of the key, stands for."""
+    masks = sum(len(spec.shape or ()) - 1 for spec in arrays if spec.dtype is dtypes.bool_)
+    used = masks + sum(item is not None and item is not Ellipsis for item in key)
+    dots = [i for i, item in enumerate(key) if item is Ellipsis]
+    if used > rank or len(dots) > 1:
+        got = f"{used} indices and {len(dots)} '...'"
+        raise OutOfRangeError(None, None, message("getitem", "the key is too long", got, f"at most {rank} and 1"))
+    at = dots[0] if dots else len(key)
+    return [*key[:at], *[slice(None)] * (rank - used), *key[at + 1 :]]
+
+
+def _check_index(index: int, size: int | None, axis: int) -> None:
+    if size is not None and not -size <= index < size:
+        wrong = message("getitem", f"the index of axis {axis} is out of range", index, f"[{-size}, {size})")
+        raise OutOfRangeError(None, None, wrong)
+
+
+def _getitem(x: Array, *arrays: Array, key: Key) -> Array:
+    given = iter(arrays)
+    try:
+        return np.asarray(x[tuple(next(given) if item is _ARRAY else item for item in key)])
+    except IndexError as error:
+        wrong = message("getitem", "an element of the key is out of range", error, f"indices of shape {x.shape}")
+        raise InvalidArgumentError(None, None, wrong) from error
+
+
+GETITEM = OpDefinition("StridedSlice", _infer_getitem, _getitem)

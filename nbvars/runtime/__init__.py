@@ -1,0 +1,1 @@
+"""Tensors, how values become tensors, and how an op runs."""

@@ -1,0 +1,261 @@
+"""How numbers, lists, arrays, variables and slices become tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeGuard
+
+import numpy as np
+import numpy.typing as npt
+
+from nbvars import dtypes
+from nbvars.checks import message
+from nbvars.dtypes import DType, as_dtype
+from nbvars.graph.indexed_slices import CONVERSIONS, IndexedSlices
+from nbvars.runtime.context import current_device
+from nbvars.runtime.indices import check_indices
+from nbvars.runtime.quiet import quietly
+from nbvars.runtime.tensor import DTYPE_OF, Tensor, TensorLike, TensorValue
+
+Array = npt.NDArray[Any]
+
+# The dtypes that Python's numbers get where nothing else asks for one.
+_DEFAULTS: dict[type, DType] = {
+    bool: dtypes.bool_,
+    int: dtypes.int32,
+    float: dtypes.float32,
+    complex: dtypes.complex128,
+}
+_HALVES = (dtypes.float16, dtypes.bfloat16)
+
+
+def convert_to_tensor(
+    value: TensorValue,
+    dtype: object = None,
+    name: str | None = None,
+    preferred_dtype: object = None,
+) -> Tensor:
+    """Return ``value`` as a tensor.
+
+    Floats become float32, ints int32, bools bool and complex numbers complex128; arrays and NumPy's numbers
+    keep their dtype. ``dtype`` converts where NumPy's ``same_kind`` rule allows it. An array is copied; a
+    variable is not: its tensor shows later updates, as ``value()`` does. ``IndexedSlices`` are added up.
+
+    Args:
+        value: A number, an array, a tensor, a variable, ``IndexedSlices``, or nested lists of those.
+        dtype: The dtype of the result, in any form that ``as_dtype`` knows.
+        name: Name of the op.
+        preferred_dtype: A dtype to use if ``value`` can be converted to it.
+
+    Raises:
+        TypeError: ``value`` is no number, or has a dtype that cannot become ``dtype``.
+        ValueError: A number does not fit the dtype, or a list is ragged.
+
+    Source: TensorFlow 1 API pages, ``tf.convert_to_tensor``.
+    """
+    if dtype is None and preferred_dtype is not None:
+        try:
+            return convert_to_tensor(value, preferred_dtype)
+        except (TypeError, ValueError):
+            # A preference only: what it does not suit is converted as if there were none.
+            dtype = None
+    tensor = borrow(value, None if dtype is None else as_dtype(dtype))
+    if isinstance(value, (TensorLike, IndexedSlices)) or not np.may_share_memory(tensor._array, _memory(value)):
+        return tensor
+    return Tensor._wrap(tensor._array.copy(), tensor._device)
+
+
+def borrow(value: Any, dtype: DType | None = None, where: str = "convert_to_tensor") -> Tensor:
+    """Convert without a copy where possible: the tensor may show later changes of ``value``."""
+    if type(value) is np.ndarray:
+        array = _from_array(where, value, dtype)
+    elif type(value) in _DEFAULTS:
+        array = _from_python(where, value, _DEFAULTS[type(value)], dtype)
+    elif isinstance(value, TensorLike):
+        tensor = value._as_tensor()
+        if dtype is not None and tensor._dtype is not dtype:
+            raise TypeError(_wrong_dtype(where, tensor._dtype, dtype, "use cast"))
+        return tensor
+    elif isinstance(value, IndexedSlices):
+        return borrow(_sum_of_slices(where, value), dtype, where)
+    elif _is_sequence(value):
+        array = _from_sequence(where, value, dtype)
+    else:
+        array = _from_array(where, np.asarray(value), dtype)
+    return Tensor._wrap(array, current_device())
+
+
+def match(where: str, *values: Any) -> list[Any]:
+    """Convert what is not yet a tensor or an array among ``values`` to the dtype of what is.
+
+    Without tensors and arrays, all take the dtype of the first value.
+    """
+    dtype = None
+    for value in values:
+        if isinstance(value, (TensorLike, IndexedSlices)):
+            dtype = value.dtype
+            break
+        if dtype is None and isinstance(value, np.ndarray):
+            dtype = DTYPE_OF.get(value.dtype.newbyteorder("="))
+    matched = []
+    for value in values:
+        if isinstance(value, (TensorLike, IndexedSlices, np.ndarray)):
+            matched.append(value)
+        else:
+            tensor = borrow(value, dtype, where)
+            dtype = dtype or tensor._dtype
+            matched.append(tensor)
+    return matched
+
+
+def _memory(value: Any) -> Any:
+    """Return what holds the memory of ``value``, for NumPy's test of sharing."""
+    return () if isinstance(value, (bool, int, float, complex, *_SEQUENCES)) else np.asarray(value)
+
+
+_SEQUENCES = (list, tuple, range)
+
+
+def _is_sequence(value: object) -> TypeGuard[Sequence[Any]]:
+    return isinstance(value, _SEQUENCES)
+
+
+def _from_array(where: str, array: Array, dtype: DType | None) -> Array:
+    """Return ``array`` in native byte order and as ``dtype``, itself if it is that already."""
+    found = DTYPE_OF.get(array.dtype)
+    if found is None:
+        found = _supported(where, array)
+        array = array.astype(found.numpy_dtype)
+    if dtype is None or dtype is found:
+        return array
+    if _RANKS[found] > _RANKS[dtype]:
+        raise TypeError(_wrong_dtype(where, found, dtype, "convert the array with astype first"))
+    result: Array = quietly(array.astype, dtype.numpy_dtype)
+    return result
+
+
+def _supported(where: str, array: Array) -> DType:
+    """Return the dtype of an array whose dtype is not one of nbvars's own objects."""
+    try:
+        return as_dtype(array.dtype)
+    except TypeError:
+        expected = "numbers, or nested lists of numbers"
+        raise TypeError(message(where, "the value has an unsupported type", array.dtype, expected)) from None
+
+
+def _from_sequence(where: str, value: Sequence[Any], dtype: DType | None) -> Array:
+    """Return nested lists as an array."""
+    leaves: set[type] = set()
+    _collect_types(value, leaves)
+    if any(issubclass(leaf, (TensorLike, IndexedSlices)) for leaf in leaves):
+        return _stacked(where, value, dtype)
+    if leaves <= _DEFAULTS.keys():
+        # An empty list holds nothing that could not become any dtype.
+        empty = dtypes.float32 if dtype is None else dtype
+        return _from_python(
+            where,
+            value,
+            max(map(_DEFAULTS.__getitem__, leaves), key=_RANKS.__getitem__, default=empty),
+            dtype,
+        )
+    return _from_array(where, _regular(where, value), dtype)
+
+
+def _collect_types(value: Sequence[Any], leaves: set[type]) -> None:
+    """Add the types of the elements of nested lists to ``leaves``."""
+    types = set(map(type, value))
+    leaves |= types - set(_SEQUENCES)
+    if not types.isdisjoint(_SEQUENCES):
+        for element in value:
+            if _is_sequence(element):
+                _collect_types(element, leaves)
+
+
+def _from_python(where: str, value: Any, default: DType, dtype: DType | None) -> Array:
+    """Return a Python number, or nested lists, as an array of ``dtype``, of ``default`` without one."""
+    if dtype is None:
+        dtype = default
+    elif _RANKS[default] > _RANKS[dtype] and not (default is dtypes.int32 and dtype.is_unsigned):
+        raise TypeError(_wrong_dtype(where, _python_name(default), dtype, "use cast"))
+    try:
+        return _regular(where, value, dtype.numpy_dtype)
+    except OverflowError as error:
+        remedy = "pass dtype=int64" if dtype is dtypes.int32 else ""
+        raise ValueError(message(where, f"a number does not fit {dtype}", _brief(value), dtype, remedy)) from error
+
+
+def _regular(where: str, value: Any, numpy_dtype: np.dtype[Any] | None = None) -> Array:
+    """Return ``np.array(value)``, with nbvars's error for a ragged list."""
+    try:
+        array: Array = quietly(np.array, value, numpy_dtype)
+    except ValueError as error:
+        wrong = "the nested lists do not form an array"
+        raise ValueError(message(where, wrong, _brief(value), "lists of equal lengths")) from error
+    return array
+
+
+def _stacked(where: str, value: Sequence[Any], dtype: DType | None) -> Array:
+    """Return nested lists that contain tensors as an array; numbers take the dtype of the tensors."""
+    if dtype is None:
+        dtype = _dtype_of_tensors(value)
+
+    def converted(element: Any) -> Any:
+        if _is_sequence(element):
+            return [converted(inner) for inner in element]
+        return borrow(element, dtype, where)._array
+
+    return _regular(where, converted(value), None if dtype is None else dtype.numpy_dtype)
+
+
+def _dtype_of_tensors(value: Sequence[Any]) -> DType | None:
+    """Return the dtype of the first tensor in nested lists."""
+    for element in value:
+        found = _dtype_of_tensors(element) if _is_sequence(element) else None
+        if isinstance(element, (TensorLike, IndexedSlices)):
+            found = element.dtype
+        if found is not None:
+            return found
+    return None
+
+
+def _sum_of_slices(where: str, slices: IndexedSlices) -> Tensor:
+    """Return the tensor of which ``slices`` are the only rows that are not zero; repeated rows add up."""
+    if slices._dense_shape is None:
+        wrong = "IndexedSlices without a dense_shape cannot become a tensor"
+        raise ValueError(message(where, wrong, "dense_shape None", "the shape of the whole tensor"))
+    values, indices = slices.values, slices.indices
+    num_rows = slices._dense_shape[0]
+    check_indices(where, indices._array, num_rows)
+    dtype = values._dtype
+    exact = np.dtype(np.float32) if dtype in _HALVES else dtype.numpy_dtype
+    total = np.zeros(slices._dense_shape, exact)
+    quietly(np.add.at, total, indices._array, values._array.astype(exact, copy=False))
+    return Tensor._wrap(quietly(total.astype, dtype.numpy_dtype, copy=False), current_device())
+
+
+def _rank(dtype: DType) -> int:
+    """Return the place of ``dtype`` in the order in which NumPy's ``same_kind`` rule allows conversions."""
+    if dtype.is_integer:
+        return 1 if dtype.is_unsigned else 2
+    return 0 if dtype.is_bool else 3 if dtype.is_floating else 4
+
+
+_RANKS = {dtype: _rank(dtype) for dtype in dtypes.ALL}
+
+
+def _python_name(default: DType) -> str:
+    """Return the name of the Python type whose default dtype this is."""
+    return next(python_type.__name__ for python_type, dtype in _DEFAULTS.items() if dtype is default)
+
+
+def _wrong_dtype(where: str, got: object, expected: DType, remedy: str) -> str:
+    return message(where, "the value has the wrong dtype", got, expected, remedy)
+
+
+def _brief(value: object) -> str:
+    """Return ``repr(value)``, cut to what a message can hold."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+CONVERSIONS["convert_to_tensor"] = convert_to_tensor

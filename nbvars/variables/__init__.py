@@ -1,0 +1,1 @@
+"""Variables and the collections they join."""

@@ -1,0 +1,348 @@
+"""``Variable``: a value that updates change in place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nbvars.checks import message
+from nbvars.devices import DeviceSpec
+from nbvars.dtypes import DType, as_dtype
+from nbvars.errors import FailedPreconditionError
+from nbvars.graph.graph import Graph, get_default_graph
+from nbvars.graph.indexed_slices import IndexedSlices
+from nbvars.graph.keys import GraphKeys
+from nbvars.kernels.cpu.assign import FastUpdates, fast_updates
+from nbvars.kernels.cpu.counter import count_up_to_entry
+from nbvars.ops import state_ops
+from nbvars.ops.indexing_ops import gather, gather_nd
+from nbvars.runtime.context import current_device
+from nbvars.runtime.conversion import borrow
+from nbvars.runtime.tensor import Tensor, TensorLike, TensorValue
+from nbvars.shapes import TensorShape
+from nbvars.storage import CpuStorage
+
+_ndarray = np.ndarray
+MOST_KEPT_BYTES = 1 << 20
+"""A larger initial value is not kept beside the variable."""
+
+
+class Variable(TensorLike):
+    """A tensor that updates change in place.
+
+    Every update method returns the variable, so that calls chain, and leaves it as it was if it raises. Updates take
+    Python and NumPy numbers, lists, arrays, tensors and variables: a number means every element, anything else has
+    the shape of the variable; tensors and variables have its dtype, the rest is converted by NumPy's ``same_kind``
+    rule. With ``use_locking=True`` an update is atomic with respect to other locked updates and reads; without, a
+    call by itself is exact, but of two concurrent calls one may be lost.
+
+    Args:
+        initial_value: A number, list, array, tensor, variable, or a callable that returns one.
+        trainable: Join ``GraphKeys.TRAINABLE_VARIABLES`` too, the default list of the optimizers.
+        collections: Collections of the default graph to join (weakly): ``[GraphKeys.VARIABLES]`` if not given.
+        validate_shape: Accepted for TensorFlow's sake: an eager value always has a shape.
+        caching_device: Device on which graph mode caches reads; recorded.
+        name: ``"Variable"`` if not given. Made unique: ``Variable``, ``Variable_1``.
+        variable_def: A ``VariableDef`` of a variable in a graph; it holds no value, so eager mode has no use for it.
+        dtype: The dtype; that of ``initial_value`` if not given (float32 for floats, int32 for ints).
+        constraint: Function of a tensor that gives a tensor; optimizers apply it after an update.
+
+    Raises:
+        ValueError: Neither or both of ``initial_value`` and ``variable_def`` are given, ``collections`` is no list,
+            or the value does not fit the dtype.
+        TypeError: The value is of another kind than ``dtype``, or ``constraint`` cannot be called.
+
+    Source: TensorFlow 0.x API pages, ``tf.Variable``.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_address",
+        "_caching_device",
+        "_constraint",
+        "_count",
+        "_data_address",
+        "_device",
+        "_dtype",
+        "_fast",
+        "_graph",
+        "_initial_value",
+        "_name",
+        "_numbers",
+        "_numpy_dtype",
+        "_storage",
+        "_trainable",
+    )
+
+    def __init__(
+        self,
+        initial_value: Any = None,
+        trainable: bool = True,
+        collections: Iterable[Any] | None = None,
+        validate_shape: bool = True,
+        caching_device: Any = None,
+        name: str | None = None,
+        variable_def: Any = None,
+        dtype: Any = None,
+        constraint: Callable[[Tensor], Any] | None = None,
+    ) -> None:
+        if variable_def is not None and initial_value is not None:
+            raise ValueError("Variable: variable_def and initial_value are mutually exclusive: got both, expected one")
+        if variable_def is not None:
+            wrong = "a VariableDef holds no value"
+            raise ValueError(message("Variable", wrong, "variable_def", "initial_value, in eager mode"))
+        if initial_value is None:
+            raise ValueError("Variable: initial_value must be specified: got None, expected a value or a callable")
+        if collections is not None and not isinstance(collections, (list, tuple, set)):
+            wrong = "collections argument to Variable constructor must be a list, tuple, or set"
+            raise ValueError(f"Variable: {wrong}: got {collections!r}, expected [{collections!r}]")
+        if constraint is not None and not callable(constraint):
+            raise TypeError(message("Variable", "constraint cannot be called", constraint, "a function or None"))
+        if isinstance(caching_device, str):
+            DeviceSpec.from_string(caching_device)
+        value = initial_value() if callable(initial_value) else initial_value
+        initial = borrow(value, None if dtype is None else as_dtype(dtype), "Variable")
+        self._dtype: DType = initial.dtype
+        self._device: str = current_device()
+        self._set_storage(CpuStorage(initial._array))
+        self._initial_value: Tensor | None = None
+        if initial._array.nbytes <= MOST_KEPT_BYTES:
+            self._initial_value = Tensor._wrap(initial._array.copy())
+        self._trainable = bool(trainable)
+        self._constraint = constraint
+        self._caching_device = caching_device
+        self._graph: Graph = get_default_graph()
+        self._name = self._graph.unique_name("Variable" if name is None else name)
+        keys = dict.fromkeys([GraphKeys.VARIABLES] if collections is None else collections)
+        if self._trainable:
+            keys[GraphKeys.TRAINABLE_VARIABLES] = None
+        for key in keys:
+            self._graph.add_weakly(key, self)
+
+    def _set_storage(self, storage: CpuStorage) -> None:
+        """Take ``storage``, and what the fast path needs of it."""
+        self._storage = storage
+        self._address = storage.address
+        self._data_address = storage.data_address
+        self._numpy_dtype = storage.array.dtype
+        self._fast: FastUpdates = fast_updates(self._numpy_dtype)
+        numbers: tuple[type, ...] = (int,) if self._dtype.is_integer else ()
+        self._numbers = (float, int) if self._dtype.is_floating else numbers
+        self._count: Callable[[int, int], int] | None = None
+
+    def _as_tensor(self) -> Tensor:
+        return Tensor._wrap(self._storage.array, self._device)
+
+    @property
+    def name(self) -> str:
+        """Return the unique name, as that of a tensor: ``"Variable:0"``."""
+        return f"{self._name}:0"
+
+    @property
+    def dtype(self) -> DType:
+        """Return the type of the elements."""
+        return self._dtype
+
+    @property
+    def shape(self) -> TensorShape:
+        """Return the shape."""
+        return TensorShape(self._storage.array.shape)
+
+    @property
+    def device(self) -> str:
+        """Return the device that holds the value, such as ``"/cpu:0"``."""
+        return self._device
+
+    @property
+    def trainable(self) -> bool:
+        """Return whether the variable joined ``GraphKeys.TRAINABLE_VARIABLES``."""
+        return self._trainable
+
+    @property
+    def constraint(self) -> Callable[[Tensor], Any] | None:
+        """Return the function that optimizers apply to the value after an update."""
+        return self._constraint
+
+    @property
+    def graph(self) -> Graph:
+        """Return the graph whose collections the variable joined."""
+        return self._graph
+
+    @property
+    def initial_value(self) -> Tensor:
+        """Return the value the variable began with.
+
+        Raises:
+            FailedPreconditionError: It is larger than 1 MiB; such values are not kept.
+        """
+        if self._initial_value is None:
+            got, expected = f"{self._storage.array.nbytes} bytes", f"at most {MOST_KEPT_BYTES}"
+            wrong = "the initial value was too large to be kept"
+            raise FailedPreconditionError(None, None, message("initial_value", wrong, got, expected))
+        return self._initial_value
+
+    def is_initialized(self) -> bool:
+        """Return True: an eager variable holds its value from the start."""
+        return True
+
+    def value(self) -> Tensor:
+        """Return the live value: a read-only tensor on the variable's own memory, which later updates change."""
+        return self._as_tensor()
+
+    def read_value(self) -> Tensor:
+        """Return a copy of the value, as a tensor, taken while no locked update runs."""
+        return Tensor._wrap(self._storage.read(), self._device)
+
+    def initialized_value(self) -> Tensor:
+        """Return ``read_value()``: what graph mode does not know, eager mode does; the variable is initialised."""
+        return self.read_value()
+
+    def ref(self) -> Variable:
+        """Return the reference that assign ops take: in eager mode, the variable."""
+        return self
+
+    def numpy(self) -> npt.NDArray[Any]:
+        """Return a copy of the value as an array (a NumPy number if it is a scalar), as ``read_value()``."""
+        array = self._storage.read()
+        return array if array.ndim else array[()]
+
+    def assign(self, value: TensorValue, use_locking: bool = False, name: str | None = None) -> Variable:
+        """Replace the value, as ``nbvars.assign``."""
+        kind = type(value)
+        try:
+            if kind is _ndarray:
+                if value.dtype is self._numpy_dtype and self._fast.assign_array(self._address, value):  # type: ignore[union-attr, arg-type]
+                    return self
+            elif kind in self._numbers and self._fast.assign_number(self._address, value):  # type: ignore[arg-type]
+                return self
+        except OverflowError:  # an int beyond int64: the op has the words for it
+            pass
+        return state_ops.assign(self, value, None, use_locking)
+
+    def assign_add(self, delta: TensorValue, use_locking: bool = False, name: str | None = None) -> Variable:
+        """Add ``delta``, as ``nbvars.assign_add``."""
+        kind = type(delta)
+        try:
+            if kind is _ndarray:
+                if delta.dtype is self._numpy_dtype and self._fast.add_array(self._address, delta):  # type: ignore[union-attr, arg-type]
+                    return self
+            elif kind in self._numbers and self._fast.add_number(self._address, delta):  # type: ignore[arg-type]
+                return self
+        except OverflowError:
+            pass
+        return state_ops.assign_add(self, delta, use_locking)
+
+    def assign_sub(self, delta: TensorValue, use_locking: bool = False, name: str | None = None) -> Variable:
+        """Subtract ``delta``, as ``nbvars.assign_sub``."""
+        kind = type(delta)
+        try:
+            if kind is _ndarray:
+                if delta.dtype is self._numpy_dtype and self._fast.sub_array(self._address, delta):  # type: ignore[union-attr, arg-type]
+                    return self
+            elif kind in self._numbers and self._fast.sub_number(self._address, delta):  # type: ignore[arg-type]
+                return self
+        except OverflowError:
+            pass
+        return state_ops.assign_sub(self, delta, use_locking)
+
+    def load(self, value: TensorValue, session: Any = None) -> None:
+        """Replace the value, as ``assign``; ``session`` is that of graph mode."""
+        self.assign(value)
+
+    def scatter_sub(self, delta: IndexedSlices, use_locking: bool = False, name: str | None = None) -> Variable:
+        """Subtract the slices of ``delta`` from the rows they belong to, as ``nbvars.scatter_sub``.
+
+        Raises:
+            ValueError: ``delta`` is no ``IndexedSlices``.
+        """
+        return state_ops.scatter_sub(self, *state_ops.parts_of("scatter_sub", delta), use_locking)
+
+    def scatter_add(self, delta: IndexedSlices, use_locking: bool = False, name: str | None = None) -> Variable:
+        """Add the slices of ``delta`` to the rows they belong to, as ``nbvars.scatter_add``."""
+        return state_ops.scatter_add(self, *state_ops.parts_of("scatter_add", delta), use_locking)
+
+    def scatter_update(self, delta: IndexedSlices, use_locking: bool = False, name: str | None = None) -> Variable:
+        """Replace rows by the slices of ``delta``, as ``nbvars.scatter_update``."""
+        return state_ops.scatter_update(self, *state_ops.parts_of("scatter_update", delta), use_locking)
+
+    def scatter_mul(self, delta: IndexedSlices, use_locking: bool = False, name: str | None = None) -> Variable:
+        """Multiply rows by the slices of ``delta``, as ``nbvars.scatter_mul``."""
+        return state_ops.scatter_mul(self, *state_ops.parts_of("scatter_mul", delta), use_locking)
+
+    def scatter_div(self, delta: IndexedSlices, use_locking: bool = False, name: str | None = None) -> Variable:
+        """Divide rows by the slices of ``delta``, as ``nbvars.scatter_div``."""
+        return state_ops.scatter_div(self, *state_ops.parts_of("scatter_div", delta), use_locking)
+
+    def scatter_min(self, delta: IndexedSlices, use_locking: bool = False, name: str | None = None) -> Variable:
+        """Keep the smaller of rows and the slices of ``delta``, as ``nbvars.scatter_min``."""
+        return state_ops.scatter_min(self, *state_ops.parts_of("scatter_min", delta), use_locking)
+
+    def scatter_max(self, delta: IndexedSlices, use_locking: bool = False, name: str | None = None) -> Variable:
+        """Keep the larger of rows and the slices of ``delta``, as ``nbvars.scatter_max``."""
+        return state_ops.scatter_max(self, *state_ops.parts_of("scatter_max", delta), use_locking)
+
+    def batch_scatter_update(
+        self, delta: IndexedSlices, use_locking: bool = False, name: str | None = None
+    ) -> Variable:
+        """Replace rows within each batch by the slices of ``delta``, as ``nbvars.batch_scatter_update``."""
+        return state_ops.batch_scatter_update(self, *state_ops.parts_of("batch_scatter_update", delta), use_locking)
+
+    def scatter_nd_sub(
+        self, indices: TensorValue, updates: TensorValue, use_locking: bool = False, name: str | None = None
+    ) -> Variable:
+        """Subtract ``updates`` at positions, as ``nbvars.scatter_nd_sub``."""
+        return state_ops.scatter_nd_sub(self, indices, updates, use_locking)
+
+    def scatter_nd_add(
+        self, indices: TensorValue, updates: TensorValue, use_locking: bool = False, name: str | None = None
+    ) -> Variable:
+        """Add ``updates`` at positions, as ``nbvars.scatter_nd_add``."""
+        return state_ops.scatter_nd_add(self, indices, updates, use_locking)
+
+    def scatter_nd_update(
+        self, indices: TensorValue, updates: TensorValue, use_locking: bool = False, name: str | None = None
+    ) -> Variable:
+        """Replace slices at positions by ``updates``, as ``nbvars.scatter_nd_update``."""
+        return state_ops.scatter_nd_update(self, indices, updates, use_locking)
+
+    def gather_nd(self, indices: TensorValue, name: str | None = None) -> Tensor:
+        """Return the slices at positions, as ``nbvars.gather_nd``."""
+        return gather_nd(self, indices, name)
+
+    def sparse_read(self, indices: TensorValue, name: str | None = None) -> Tensor:
+        """Return the rows that ``indices`` name, as ``nbvars.gather``."""
+        return gather(self, indices, name=name)
+
+    def count_up_to(self, limit: int) -> int:
+        """Add 1 unless ``limit`` is reached, atomically; return what was there, as ``nbvars.count_up_to``."""
+        if self._count is not None and type(limit) is int:
+            try:
+                before = self._count(self._data_address, limit)
+            except OverflowError:
+                before = limit
+            if before != limit:
+                return before
+        before = state_ops.count_up_to(self, limit)
+        self._count = count_up_to_entry(self._numpy_dtype)
+        return before
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        remedy = "use assign, scatter_update(IndexedSlices(values, indices)) or scatter_nd_update(indices, updates)"
+        raise TypeError(message("Variable", "items cannot be assigned", "v[...] = value", "an update method", remedy))
+
+    def _refuse_in_place(self, other: Any) -> Variable:
+        remedy = "v.assign_add(x) changes the variable, v = v + x makes a tensor"
+        raise TypeError(message("Variable", "in-place operators are ambiguous", "v += x", "an update method", remedy))
+
+    __iadd__ = __isub__ = __imul__ = __itruediv__ = __ifloordiv__ = __imod__ = __ipow__ = __imatmul__ = _refuse_in_place
+
+    def __repr__(self) -> str:
+        value = self.numpy()
+        text = repr(value) if isinstance(value, _ndarray) else str(value)
+        if "\n" in text:
+            text = f"\n{text}"
+        head = f"<nbvars.Variable '{self.name}' shape={self._storage.array.shape} dtype={self._dtype}"
+        return f"{head}, numpy={text}>"

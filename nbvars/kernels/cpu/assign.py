@@ -26,7 +26,7 @@ from nbvars.kernels.cpu.elements import (
     rule_of,
     same_dtype,
 )
-from nbvars.kernels.cpu.halves import float32_to_bfloat16, float64_to_float16
+from nbvars.kernels.cpu.halves import half_of
 from nbvars.kernels.cpu.intrinsics import (
     NO_DIMENSION,
     any_array,
@@ -179,10 +179,10 @@ def _fast_number(element: Element, rule: Callable[..., Any], convert: Callable[.
 
 def _number_to_word(dtype: np.dtype[Any], word: types.Type) -> Callable[..., Any]:
     """Return the conversion of a Python number to one word of ``dtype``, and whether the number fits."""
-    if dtype.name == "float16":
-        return njit(lambda number: (True, float64_to_float16(number)))
-    if dtype.name == "bfloat16":
-        return njit(lambda number: (True, float32_to_bfloat16(np.float32(number))))
+    half = half_of(dtype.name)
+    if half:
+        narrow = half.from_float64
+        return njit(lambda number: (True, narrow(number)))
     if dtype.kind == "f":
         return njit(lambda number: (True, word(number)))
     lowest, highest = int(np.iinfo(dtype).min), min(int(np.iinfo(dtype).max), 2**63 - 1)

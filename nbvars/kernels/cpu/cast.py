@@ -15,9 +15,9 @@ import numpy as np
 from numba import from_dtype, njit, types
 
 from nbvars.checks import message
-from nbvars.kernels.cpu import halves
 from nbvars.kernels.cpu.compiled import compile_kernel
-from nbvars.kernels.cpu.elements import ALL, Array
+from nbvars.kernels.cpu.elements import ALL, Array, contiguous
+from nbvars.kernels.cpu.halves import half_of
 from nbvars.kernels.cpu.intrinsics import saturating_integer
 from nbvars.kernels.cpu.threads import get_num_threads, row_parts, run_parts
 
@@ -28,12 +28,13 @@ _HALVES = _FLOATS[:2]
 
 def _conversion(source: str, target: str) -> Any:
     """Return the compiled rule that casts one word of dtype ``source`` to one of dtype ``target``."""
-    widen = {"float16": halves.float16_to_float32, "bfloat16": halves.bfloat16_to_float32}.get(source)
-    narrow = {"float16": halves.float32_to_float16, "bfloat16": halves.float32_to_bfloat16}.get(target)
-    if source == "float64" and target == "float16":
-        return halves.float64_to_float16
+    wide, narrow = half_of(source), half_of(target)
+    widen = wide.to_float32 if wide else None
     if narrow:
-        return njit(lambda x: narrow(widen(x))) if widen else njit(lambda x: narrow(types.float32(x)))
+        round32, round64 = narrow.from_float32, narrow.from_float64
+        if source == "float64":
+            return round64
+        return njit(lambda x: round32(widen(x))) if widen else njit(lambda x: round32(types.float32(x)))
     if target in _FLOATS:
         return widen  # the store into the target widens to float64
     zero = from_dtype(np.dtype(target))(0)
@@ -59,6 +60,7 @@ def _word(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(np.uint16) if dtype.name in _HALVES else dtype
 
 
+@functools.cache
 def has_kernel(source: np.dtype[Any], target: np.dtype[Any]) -> bool:
     """Tell whether the pair is cast by a kernel of ours rather than by NumPy."""
     if source == target or "c" in source.kind + target.kind or "b" in source.kind + target.kind:
@@ -68,30 +70,36 @@ def has_kernel(source: np.dtype[Any], target: np.dtype[Any]) -> bool:
     return target.name in _HALVES
 
 
+@functools.cache
+def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return ``dtype`` in native byte order; ``TypeError`` if it cannot be cast."""
+    native = dtype.newbyteorder("=")
+    if native not in ALL:
+        expected = f"one of {[known.name for known in ALL]}"
+        raise TypeError(message("cast", "the dtype is not castable", dtype, expected))
+    return np.dtype(native.type)
+
+
 def cast(x: Array, dtype: np.dtype[Any], out: Array | None = None) -> Array:
     """Return ``x`` converted to ``dtype``: a new array, or ``out``, which has the shape of ``x``, and ``dtype``."""
-    dtype = np.dtype(dtype)
-    for name, known in (("x", x.dtype.newbyteorder("=")), ("dtype", dtype)):
-        if known not in ALL:
-            raise TypeError(message("cast", f"{name} is not castable", known, f"one of {[d.name for d in ALL]}"))
+    source, target = _native(x.dtype), _native(np.dtype(dtype))
     if out is None:
-        out = np.empty(x.shape, dtype)
-    elif out.shape != x.shape or out.dtype != dtype or not out.flags.carray:
+        out = np.empty(x.shape, target)
+    elif out.shape != x.shape or out.dtype != target or not out.flags.carray:
         got = f"{out.dtype} of shape {out.shape}"
-        expected = f"C-contiguous writable {dtype.name} of shape {x.shape}"
+        expected = f"C-contiguous writable {target.name} of shape {x.shape}"
         raise ValueError(message("cast", "out does not take the result", got, expected))
-    source = x.dtype.newbyteorder("=")
-    if source.kind == "c" and dtype.kind not in "cb":
-        return cast(np.real(x), dtype, out)
-    if not has_kernel(source, dtype):
+    if source.kind == "c" and target.kind not in "cb":
+        return cast(np.real(x), target, out)
+    if not has_kernel(source, target):
         with np.errstate(all="ignore"):
             np.copyto(out, x, casting="unsafe")
         return out
     if np.may_share_memory(x, out):
         x = x.copy()
-    words = np.require(x, source, ["C", "A"]).reshape(-1).view(_word(source))
-    result = out.reshape(-1).view(_word(dtype))
+    words = contiguous(x, source).reshape(-1).view(_word(source))
+    result = out.reshape(-1).view(_word(target))
     num_parts = min(get_num_threads(), max(words.nbytes, result.nbytes) // PART_BYTES)
     parts = row_parts(words.size, num_parts)
-    run_parts(cast_kernel(source.name, dtype.name), [(words[a:b], result[a:b]) for a, b in parts])
+    run_parts(cast_kernel(source.name, target.name), [(words[a:b], result[a:b]) for a, b in parts])
     return out

@@ -16,7 +16,7 @@ from numba import from_dtype, types
 
 from nbvars.checks import message
 from nbvars.kernels import rules
-from nbvars.kernels.cpu import halves
+from nbvars.kernels.cpu.halves import half_of, in_float32
 
 _INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 _FLOATS = ("float16", bfloat16, "float32", "float64")
@@ -97,11 +97,8 @@ def rule_of(operation: str, element: Element) -> Callable[..., Any]:
     rule = _RULES[operation][0]
     if operation == "div" and element.word.kind in "iu" and element.name not in ("float16", "bfloat16"):
         rule = rules.divide_signed if element.word.kind == "i" else rules.divide_unsigned
-    if element.name == "float16":
-        return halves.in_float32(rule, halves.float16_to_float32, halves.float32_to_float16)
-    if element.name == "bfloat16":
-        return halves.in_float32(rule, halves.bfloat16_to_float32, halves.float32_to_bfloat16)
-    return rule
+    half = half_of(element.name)
+    return in_float32(rule, half) if half else rule
 
 
 def expect_updatable(operation: str, ref: Array) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import threading
 import weakref
@@ -13,7 +14,20 @@ from typing import Any
 from nbvars.checks import message
 
 _VALID_NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*")
-_NUMBERED = re.compile(r"(.+)_([1-9][0-9]*|0)")
+_NUMBERED = re.compile(r"(.+)_([1-9][0-9]{0,17}|0)")
+
+
+# Of all graphs, so that a forked child can make it anew: whoever held it in the parent does not exist there.
+_lock = threading.RLock()
+
+
+def _forget_lock() -> None:
+    global _lock  # noqa: PLW0603 - replaced in a forked child only
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_lock)
 
 
 class _NameScope(threading.local):
@@ -35,7 +49,6 @@ class Graph:
         self._collections: dict[Any, dict[int, Callable[[], Any]]] = {}
         self._places = itertools.count()
         self._next_number: dict[str, int] = {}
-        self._lock = threading.RLock()
         self._scope = _NameScope()
 
     def add_to_collection(self, name: Any, value: Any) -> None:
@@ -65,7 +78,7 @@ class Graph:
         self._add(name, weakref.ref(value, forget), place)
 
     def _add(self, name: Any, reference: Callable[[], Any], place: int) -> None:
-        with self._lock:
+        with _lock:
             self._collections.setdefault(name, {})[place] = reference
 
     def get_collection(self, name: Any, scope: str | None = None) -> list[Any]:
@@ -90,7 +103,7 @@ class Graph:
 
         Source: TensorFlow 1 API pages, ``tf.Graph.get_all_collection_keys``.
         """
-        with self._lock:
+        with _lock:
             return [name for name, held in self._collections.items() if held]
 
     def clear_collection(self, name: Any) -> None:
@@ -98,7 +111,7 @@ class Graph:
 
         Source: TensorFlow 1 API pages, ``tf.Graph.clear_collection``.
         """
-        with self._lock:
+        with _lock:
             self._collections.pop(name, None)
 
     def unique_name(self, name: str) -> str:
@@ -112,7 +125,7 @@ class Graph:
             expected = "letters, digits and ._/- beginning with a letter, digit or dot"
             raise ValueError(message("unique_name", "the name is not valid", repr(name), expected))
         full = f"{self._scope.name}/{name}" if self._scope.name else name
-        with self._lock:
+        with _lock:
             if not self._is_taken(full):
                 self._next_number[full.lower()] = 1
                 return full

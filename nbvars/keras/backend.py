@@ -19,7 +19,6 @@ from nbvars import ops
 from nbvars.checks import message
 from nbvars.dtypes import DType, as_dtype
 from nbvars.ops.cast_ops import cast as cast_tensor
-from nbvars.runtime.conversion import convert_to_tensor
 from nbvars.runtime.tensor import Tensor, TensorLike, TensorValue
 from nbvars.variables.variable import Variable
 
@@ -61,7 +60,7 @@ def cast_to_floatx(x: TensorValue) -> Any:
     """Return ``x`` in the default floating dtype: an array for what is no tensor or variable."""
     if isinstance(x, TensorLike):
         return cast_tensor(x, floatx())
-    return cast_tensor(convert_to_tensor(x), floatx()).numpy()
+    return cast_tensor(np.asarray(x), floatx()).numpy()
 
 
 def variable(

@@ -21,6 +21,7 @@ from nbvars.errors import InvalidArgumentError
 from nbvars.graph.indexed_slices import IndexedSlices
 from nbvars.kernels import find_kernel
 from nbvars.runtime.conversion import borrow
+from nbvars.runtime.indices import check_indices
 from nbvars.runtime.tensor import TensorLike, TensorValue
 
 if TYPE_CHECKING:
@@ -243,10 +244,11 @@ def batch_scatter_update(
     expect_shape(op, "the batch axes of indices", batch, table.shape[: len(batch)])
     num_rows, row = table.shape[len(batch)], table.shape[positions.ndim :]
     values = _as_update(op, ref, updates, positions.shape + row)
-    _check_positions(op, positions[..., np.newaxis], (num_rows,))
+    check_indices(op, positions, num_rows)
     first_row = np.arange(math.prod(batch), dtype=np.int64).reshape(*batch, 1) * num_rows
     rows = positions.astype(np.int64) + first_row
-    _scatter(op, "scatter_update", storage, table.reshape(-1, *row), rows, values, use_locking)
+    flat = table.reshape(math.prod(batch) * num_rows, *row)
+    _scatter(op, "scatter_update", storage, flat, rows, values, use_locking)
     return ref
 
 
@@ -312,7 +314,10 @@ def _as_update(op: str, ref: Variable, value: Any, shape: tuple[int, ...]) -> Ar
 
 def _as_indices(op: str, indices: Any) -> Array:
     """Return ``indices`` as an array of integers."""
-    array: Array = indices._as_tensor()._array if isinstance(indices, TensorLike) else np.asarray(indices)
+    try:
+        array: Array = indices._as_tensor()._array if isinstance(indices, TensorLike) else np.asarray(indices)
+    except ValueError as error:
+        raise ValueError(message(op, "indices do not form an array", indices, "lists of equal lengths")) from error
     if array.dtype.kind not in "iu":
         if isinstance(indices, (list, tuple)) and array.size == 0:
             return array.astype(np.int64)
@@ -359,9 +364,8 @@ def _check_positions(op: str, positions: Array, axes: tuple[int, ...]) -> None:
     outside = ((positions < 0) | (positions >= np.array(axes, np.int64))).any(-1)
     if outside.any():
         first = tuple(int(k) for k in np.unravel_index(np.argmax(outside), outside.shape)) if outside.ndim else ()
-        got = positions[first].tolist()
-        at, value, limit = ",".join(map(str, first)), got, list(axes)
-        wrong = f"an index is out of range: indices[{at}] = {value} is not in [0, {limit})"
+        at = f"[{','.join(map(str, first))}]" if first else ""
+        wrong = f"an index is out of range: indices{at} = {positions[first].tolist()} is not in shape {axes}"
         raise InvalidArgumentError(None, None, f"{op}: {wrong}; nothing was written")
 
 

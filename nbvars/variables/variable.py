@@ -26,6 +26,8 @@ from nbvars.shapes import TensorShape
 from nbvars.storage import CpuStorage
 
 _ndarray = np.ndarray
+_BEYOND_MACHINE = (OverflowError, TypeError)
+"""What the fast path raises on an int beyond int64, and on one beyond float64."""
 MOST_KEPT_BYTES = 1 << 20
 """A larger initial value is not kept beside the variable."""
 
@@ -218,7 +220,7 @@ class Variable(TensorLike):
                     return self
             elif kind in self._numbers and self._fast.assign_number(self._address, value):  # type: ignore[arg-type]
                 return self
-        except OverflowError:  # an int beyond int64: the op has the words for it
+        except _BEYOND_MACHINE:  # the op has the words for it
             pass
         return state_ops.assign(self, value, None, use_locking)
 
@@ -231,7 +233,7 @@ class Variable(TensorLike):
                     return self
             elif kind in self._numbers and self._fast.add_number(self._address, delta):  # type: ignore[arg-type]
                 return self
-        except OverflowError:
+        except _BEYOND_MACHINE:
             pass
         return state_ops.assign_add(self, delta, use_locking)
 
@@ -244,7 +246,7 @@ class Variable(TensorLike):
                     return self
             elif kind in self._numbers and self._fast.sub_number(self._address, delta):  # type: ignore[arg-type]
                 return self
-        except OverflowError:
+        except _BEYOND_MACHINE:
             pass
         return state_ops.assign_sub(self, delta, use_locking)
 
@@ -338,6 +340,7 @@ class Variable(TensorLike):
         raise TypeError(message("Variable", "in-place operators are ambiguous", "v += x", "an update method", remedy))
 
     __iadd__ = __isub__ = __imul__ = __itruediv__ = __ifloordiv__ = __imod__ = __ipow__ = __imatmul__ = _refuse_in_place
+    __iand__ = __ior__ = __ixor__ = _refuse_in_place
 
     def __repr__(self) -> str:
         value = self.numpy()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import from_dtype, njit, types
@@ -60,7 +60,6 @@ def _word(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(np.uint16) if dtype.name in _HALVES else dtype
 
 
-@functools.cache
 def has_kernel(source: np.dtype[Any], target: np.dtype[Any]) -> bool:
     """Tell whether the pair is cast by a kernel of ours rather than by NumPy."""
     if source == target or "c" in source.kind + target.kind or "b" in source.kind + target.kind:
@@ -70,7 +69,22 @@ def has_kernel(source: np.dtype[Any], target: np.dtype[Any]) -> bool:
     return target.name in _HALVES
 
 
+class _Plan(NamedTuple):
+    """How a pair of dtypes is cast: both in native byte order, as words, and whether a kernel does it."""
+
+    source: np.dtype[Any]
+    target: np.dtype[Any]
+    source_word: np.dtype[Any]
+    target_word: np.dtype[Any]
+    by_kernel: bool
+
+
 @functools.cache
+def _plan(source: np.dtype[Any], target: np.dtype[Any]) -> _Plan:
+    source, target = _native(source), _native(target)
+    return _Plan(source, target, _word(source), _word(target), has_kernel(source, target))
+
+
 def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """Return ``dtype`` in native byte order; ``TypeError`` if it cannot be cast."""
     native = dtype.newbyteorder("=")
@@ -80,9 +94,14 @@ def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(native.type)
 
 
+@functools.cache
+def _kernel_of(source: np.dtype[Any], target: np.dtype[Any]) -> Callable[..., Any]:
+    return cast_kernel(source.name, target.name)
+
+
 def cast(x: Array, dtype: np.dtype[Any], out: Array | None = None) -> Array:
     """Return ``x`` converted to ``dtype``: a new array, or ``out``, which has the shape of ``x``, and ``dtype``."""
-    source, target = _native(x.dtype), _native(np.dtype(dtype))
+    source, target, source_word, target_word, by_kernel = _plan(x.dtype, np.dtype(dtype))
     if out is None:
         out = np.empty(x.shape, target)
     elif out.shape != x.shape or out.dtype != target or not out.flags.carray:
@@ -91,15 +110,15 @@ def cast(x: Array, dtype: np.dtype[Any], out: Array | None = None) -> Array:
         raise ValueError(message("cast", "out does not take the result", got, expected))
     if source.kind == "c" and target.kind not in "cb":
         return cast(np.real(x), target, out)
-    if not has_kernel(source, target):
+    if not by_kernel:
         with np.errstate(all="ignore"):
             np.copyto(out, x, casting="unsafe")
         return out
     if np.may_share_memory(x, out):
         x = x.copy()
-    words = contiguous(x, source).reshape(-1).view(_word(source))
-    result = out.reshape(-1).view(_word(target))
+    words = contiguous(x, source).reshape(-1).view(source_word)
+    result = out.reshape(-1).view(target_word)
     num_parts = min(get_num_threads(), max(words.nbytes, result.nbytes) // PART_BYTES)
     parts = row_parts(words.size, num_parts)
-    run_parts(cast_kernel(source.name, target.name), [(words[a:b], result[a:b]) for a, b in parts])
+    run_parts(_kernel_of(source, target), [(words[a:b], result[a:b]) for a, b in parts])
     return out

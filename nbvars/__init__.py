@@ -46,12 +46,8 @@ from nbvars.graph.graph import (
     name_scope,
     reset_default_graph,
 )
-from nbvars.graph.indexed_slices import (
-    IndexedSlices,
-)
-from nbvars.graph.keys import (
-    GraphKeys,
-)
+from nbvars.graph.indexed_slices import IndexedSlices
+from nbvars.graph.keys import GraphKeys
 from nbvars.kernels import (
     get_num_threads,
     set_num_threads,
@@ -178,9 +174,7 @@ from nbvars.runtime.context import (
     device,
     executing_eagerly,
 )
-from nbvars.runtime.tensor import (
-    Tensor,
-)
+from nbvars.runtime.tensor import Tensor
 from nbvars.shapes import (
     Dimension,
     TensorShape,
@@ -191,9 +185,8 @@ from nbvars.variables.collections import (
     local_variables,
     trainable_variables,
 )
-from nbvars.variables.variable import (
-    Variable,
-)
+from nbvars.variables.variable import Variable
+from nbvars.warmup import warmup
 
 __version__ = "0.1.0"
 
@@ -354,6 +347,7 @@ __all__ = [
     "uint64",
     "unique",
     "unstack",
+    "warmup",
     "where",
     "zeros",
     "zeros_like",

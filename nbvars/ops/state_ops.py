@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 import numbers
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,21 @@ if TYPE_CHECKING:
     from nbvars.variables.variable import Variable
 
 Array = npt.NDArray[Any]
+
+
+class RowUpdate(Protocol):
+    """An update of parts of ``ref`` that ``indices`` name."""
+
+    __name__: str
+
+    def __call__(
+        self,
+        ref: Variable,
+        indices: TensorValue,
+        updates: TensorValue,
+        use_locking: bool = False,
+        name: str | None = None,
+    ) -> Variable: ...
 
 
 def assign(
@@ -104,69 +119,6 @@ def scatter_sub(
     return _update_rows("scatter_sub", ref, indices, updates, use_locking)
 
 
-def scatter_add(
-    ref: Variable, indices: TensorValue, updates: TensorValue, use_locking: bool = False, name: str | None = None
-) -> Variable:
-    """Add slices of ``updates`` to rows of ``ref``; everything else as ``scatter_sub``.
-
-    Source: TensorFlow 1 API pages, ``tf.scatter_add``.
-    """
-    return _update_rows("scatter_add", ref, indices, updates, use_locking)
-
-
-def scatter_update(
-    ref: Variable, indices: TensorValue, updates: TensorValue, use_locking: bool = False, name: str | None = None
-) -> Variable:
-    """Replace rows of ``ref`` by slices of ``updates``, the last of several for one row; else as ``scatter_sub``.
-
-    Source: TensorFlow 1 API pages, ``tf.scatter_update``.
-    """
-    return _update_rows("scatter_update", ref, indices, updates, use_locking)
-
-
-def scatter_mul(
-    ref: Variable, indices: TensorValue, updates: TensorValue, use_locking: bool = False, name: str | None = None
-) -> Variable:
-    """Multiply rows of ``ref`` by slices of ``updates``; everything else as ``scatter_sub``.
-
-    Source: TensorFlow 1 API pages, ``tf.scatter_mul``.
-    """
-    return _update_rows("scatter_mul", ref, indices, updates, use_locking)
-
-
-def scatter_div(
-    ref: Variable, indices: TensorValue, updates: TensorValue, use_locking: bool = False, name: str | None = None
-) -> Variable:
-    """Divide rows of ``ref`` by slices of ``updates``; integers round towards zero; else as ``scatter_sub``.
-
-    Raises:
-        InvalidArgumentError: An integer divisor is 0; nothing is written.
-
-    Source: TensorFlow 1 API pages, ``tf.scatter_div``.
-    """
-    return _update_rows("scatter_div", ref, indices, updates, use_locking)
-
-
-def scatter_min(
-    ref: Variable, indices: TensorValue, updates: TensorValue, use_locking: bool = False, name: str | None = None
-) -> Variable:
-    """Keep the smaller of rows of ``ref`` and slices of ``updates``, NaN if one is; else as ``scatter_sub``.
-
-    Source: TensorFlow 1 API pages, ``tf.scatter_min``.
-    """
-    return _update_rows("scatter_min", ref, indices, updates, use_locking)
-
-
-def scatter_max(
-    ref: Variable, indices: TensorValue, updates: TensorValue, use_locking: bool = False, name: str | None = None
-) -> Variable:
-    """Keep the larger of rows of ``ref`` and slices of ``updates``, NaN if one is; else as ``scatter_sub``.
-
-    Source: TensorFlow 1 API pages, ``tf.scatter_max``.
-    """
-    return _update_rows("scatter_max", ref, indices, updates, use_locking)
-
-
 def scatter_nd_sub(
     ref: Variable, indices: TensorValue, updates: TensorValue, use_locking: bool = False, name: str | None = None
 ) -> Variable:
@@ -192,24 +144,37 @@ def scatter_nd_sub(
     return _update_positions("scatter_nd_sub", ref, indices, updates, use_locking)
 
 
-def scatter_nd_add(
-    ref: Variable, indices: TensorValue, updates: TensorValue, use_locking: bool = False, name: str | None = None
-) -> Variable:
-    """Add slices of ``updates`` to ``ref`` at positions; everything else as ``scatter_nd_sub``.
+def _like(model: RowUpdate, op: str, doc: str) -> RowUpdate:
+    """Make the public function of an update that takes what ``model`` takes."""
 
-    Source: TensorFlow 1 API pages, ``tf.scatter_nd_add``.
-    """
-    return _update_positions("scatter_nd_add", ref, indices, updates, use_locking)
+    def update(
+        ref: Variable, indices: TensorValue, updates: TensorValue, use_locking: bool = False, name: str | None = None
+    ) -> Variable:
+        apply = _update_positions if model is scatter_nd_sub else _update_rows
+        return apply(op, ref, indices, updates, use_locking)
+
+    update.__name__ = update.__qualname__ = op
+    update.__doc__ = f"{doc}\n\nAll else as ``{model.__name__}``.\n\nSource: TensorFlow 1 API pages, ``tf.{op}``.\n"
+    return update
 
 
-def scatter_nd_update(
-    ref: Variable, indices: TensorValue, updates: TensorValue, use_locking: bool = False, name: str | None = None
-) -> Variable:
-    """Replace slices of ``ref`` at positions by those of ``updates``; everything else as ``scatter_nd_sub``.
-
-    Source: TensorFlow 1 API pages, ``tf.scatter_nd_update``.
-    """
-    return _update_positions("scatter_nd_update", ref, indices, updates, use_locking)
+scatter_add = _like(scatter_sub, "scatter_add", "Add slices of ``updates`` to rows of ``ref``.")
+scatter_update = _like(
+    scatter_sub,
+    "scatter_update",
+    "Replace rows of ``ref`` by slices of ``updates``; the last of several for one row stays.",
+)
+scatter_mul = _like(scatter_sub, "scatter_mul", "Multiply rows of ``ref`` by slices of ``updates``.")
+scatter_div = _like(
+    scatter_sub,
+    "scatter_div",
+    "Divide rows of ``ref`` by slices of ``updates``.\n\nIntegers round towards zero; 0 as an integer divisor is an "
+    "``InvalidArgumentError``, and nothing is written.",
+)
+scatter_min = _like(scatter_sub, "scatter_min", "Keep the smaller of rows of ``ref`` and ``updates``, NaN if one is.")
+scatter_max = _like(scatter_sub, "scatter_max", "Keep the larger of rows of ``ref`` and ``updates``, NaN if one is.")
+scatter_nd_add = _like(scatter_nd_sub, "scatter_nd_add", "Add slices of ``updates`` to ``ref`` at positions.")
+scatter_nd_update = _like(scatter_nd_sub, "scatter_nd_update", "Replace slices of ``ref`` at positions by ``updates``.")
 
 
 def batch_scatter_update(

@@ -15,5 +15,5 @@ def progress(items: Iterable[_Item], total: int, unit: str) -> Iterable[_Item]:
     except ImportError:
         return items
     # disable=None: silent unless stderr is a terminal.
-    bar: Iterable[_Item] = tqdm(items, total=total, unit=unit, unit_scale=True, disable=None, leave=False)
+    bar: Iterable[_Item] = tqdm(items, total=total, unit=f" {unit}", disable=None, leave=False)
     return bar

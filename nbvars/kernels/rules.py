@@ -29,8 +29,23 @@ def multiply(x, y):
 
 @njit(error_model="numpy")
 def divide(x, y):
-    """Return ``x / y`` of floating or complex numbers; division by zero follows IEEE 754."""
+    """Return ``x / y`` of floating numbers; division by zero follows IEEE 754."""
     return x / y
+
+
+@njit(error_model="numpy")
+def divide_complex(x, y):
+    """Return ``x / y`` of complex numbers (Smith 1962); division by zero gives infinities and NaN, as in NumPy."""
+    if abs(y.real) >= abs(y.imag):
+        if y.real == 0:
+            zero = abs(y.real)
+            return complex(x.real / zero, x.imag / zero)
+        ratio = y.imag / y.real
+        scale = y.real + y.imag * ratio
+        return complex((x.real + x.imag * ratio) / scale, (x.imag - x.real * ratio) / scale)
+    ratio = y.real / y.imag
+    scale = y.real * ratio + y.imag
+    return complex((x.real * ratio + x.imag) / scale, (x.imag * ratio - x.real) / scale)
 
 
 @njit(error_model="numpy")

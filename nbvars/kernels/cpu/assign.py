@@ -90,7 +90,7 @@ def _launch(where: str, operation: str, ref: Array, value: Array) -> None:
     words = as_words(ref, element, ref.dtype, (-1,))
     if value.ndim == 0 and ref.ndim > 0:
         kernel = _value_kernel(operation, element)
-        delta = as_words(value, element, ref.dtype, (-1,))
+        delta = as_words(value.copy(), element, ref.dtype, (-1,))  # it may lie in ref, which changes meanwhile
         whole = True
     elif value.shape == ref.shape:
         kernel = _array_kernel(operation, element)

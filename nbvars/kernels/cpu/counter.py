@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -51,6 +52,11 @@ def count_up_to(ref: Array, limit: int) -> int:
     if ref.shape != () or ref.dtype not in (np.int32, np.int64):
         got = f"{ref.dtype.name} of shape {ref.shape}"
         raise TypeError(message("count_up_to", "ref cannot count", got, "an int32 or int64 scalar"))
+    try:
+        limit = operator.index(limit)
+    except TypeError:
+        got = type(limit).__name__
+        raise TypeError(message("count_up_to", "limit has the wrong type", got, "an integer")) from None
     limits = np.iinfo(ref.dtype)
     if not limits.min <= limit <= limits.max:
         raise ValueError(message("count_up_to", "the limit does not fit the counter", limit, ref.dtype.name))

@@ -97,6 +97,8 @@ def rule_of(operation: str, element: Element) -> Callable[..., Any]:
     rule = _RULES[operation][0]
     if operation == "div" and element.word.kind in "iu" and element.name not in ("float16", "bfloat16"):
         rule = rules.divide_signed if element.word.kind == "i" else rules.divide_unsigned
+    if operation == "div" and element.word.kind == "c":
+        rule = rules.divide_complex
     half = half_of(element.name)
     return in_float32(rule, half) if half else rule
 

@@ -117,13 +117,13 @@ def check_indices(where: str, indices: Array, num_rows: int) -> Array:
     """
     if indices.dtype.kind not in "iu":
         raise TypeError(message(where, "indices has the wrong dtype", indices.dtype.name, "an integer dtype"))
-    if indices.dtype == np.uint64:  # what does not fit int64 must not come back as another row
-        indices = np.minimum(indices, np.uint64(2**63 - 1))
+    # A uint64 that does not fit int64 becomes negative there: out of range all the same.
     flat = contiguous(indices, _INT64).reshape(-1)
     position = _first_outside_kernel()(flat, num_rows)
     if position >= 0:
-        at = ",".join(str(k) for k in np.unravel_index(position, indices.shape)) if indices.ndim else ""
-        wrong = f"an index is out of range: indices[{at}] = {flat[position]} is not in [0, {num_rows})"
+        place = np.unravel_index(position, indices.shape)
+        name = f"indices[{','.join(str(k) for k in place)}]" if place else "indices"
+        wrong = f"an index is out of range: {name} = {indices[place]} is not in [0, {num_rows})"
         raise InvalidArgumentError(None, None, f"{where}: {wrong}; nothing was written")
     return flat
 

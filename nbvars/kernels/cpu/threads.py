@@ -7,6 +7,7 @@ kills forked children. A pool of Python threads is safe with both, and is made a
 from __future__ import annotations
 
 import itertools
+import operator
 import os
 import threading
 from collections.abc import Callable
@@ -20,10 +21,10 @@ _MOST_THREADS = 256
 
 def _positive(where: str, value: object) -> int:
     try:
-        number = int(value)  # type: ignore[call-overload]
-    except (TypeError, ValueError):
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
         number = 0
-    if isinstance(value, (float, bool)) or not 1 <= number <= _MOST_THREADS:
+    if isinstance(value, bool) or not 1 <= number <= _MOST_THREADS:
         wrong = "the number of threads is not usable"
         raise ValueError(message(where, wrong, repr(value), f"an integer from 1 to {_MOST_THREADS}"))
     return number
@@ -32,7 +33,7 @@ def _positive(where: str, value: object) -> int:
 def _default_num_threads() -> int:
     asked = os.environ.get("NBVARS_NUM_THREADS")
     if asked is not None:
-        return _positive("NBVARS_NUM_THREADS", asked)
+        return _positive("NBVARS_NUM_THREADS", int(asked) if asked.isdecimal() else asked)
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(available, _MOST_THREADS)
 

@@ -34,9 +34,7 @@ def test_expect_integer_refuses_exactly_the_types_that_are_not_integers(dtype):
     if dtype.is_integer:
         checks.expect_integer("gather", "indices", dtype)
     else:
-        with raises(
-            TypeError, f"gather: indices has the wrong dtype: got {dtype}, expected an integer dtype"
-        ):
+        with raises(TypeError, f"gather: indices has the wrong dtype: got {dtype}, expected an integer dtype"):
             checks.expect_integer("gather", "indices", dtype)
 
 

@@ -91,15 +91,11 @@ def test_a_device_string_gives_its_fields_and_its_full_form(string, fields, full
     ],
 )
 def test_a_malformed_device_string_is_a_value_error(malformed):
-    with pytest.raises(
-        ValueError, match=r"^device: a device string is malformed: got .*, expected a string such as"
-    ):
+    with pytest.raises(ValueError, match=r"^device: a device string is malformed: got .*, expected a string such as"):
         DeviceSpec.from_string(malformed)
 
 
-@pytest.mark.parametrize(
-    "twice", ["/cpu:0/gpu:0", "/job:a/job:a", "/task:0/cpu:0/task:1", "/cpu/device:CPU:0"]
-)
+@pytest.mark.parametrize("twice", ["/cpu:0/gpu:0", "/job:a/job:a", "/task:0/cpu:0/task:1", "/cpu/device:CPU:0"])
 def test_a_device_string_cannot_name_a_part_twice(twice):
     with pytest.raises(ValueError, match=f"names one part twice: got '{twice}', expected"):
         DeviceSpec.from_string(twice)
@@ -256,9 +252,7 @@ def test_a_gpu_that_is_not_there_is_named_in_the_error(monkeypatch):
 
 @pytest.mark.parametrize("device", ["/cpu:1", "/gpu:2", "/device:TPU:0", DeviceSpec(device_index=1)])
 def test_a_device_that_is_not_there_is_refused(two_gpus, device):
-    with pytest.raises(
-        InvalidArgumentError, match=r"no such device was found: got .*, expected one of \['/cpu:0', "
-    ):
+    with pytest.raises(InvalidArgumentError, match=r"no such device was found: got .*, expected one of \['/cpu:0', "):
         resolve_device(device)
 
 

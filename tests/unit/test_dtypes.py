@@ -129,9 +129,7 @@ def test_as_dtype_ignores_the_byte_order(name, byte_order):
     ids=repr,
 )
 def test_as_dtype_refuses_what_it_does_not_know(unknown):
-    with pytest.raises(
-        TypeError, match=r"^as_dtype: unknown dtype: got .*, expected one of \[bool, int8, .*\]$"
-    ):
+    with pytest.raises(TypeError, match=r"^as_dtype: unknown dtype: got .*, expected one of \[bool, int8, .*\]$"):
         dtypes.as_dtype(unknown)
 
 
@@ -170,9 +168,7 @@ def test_a_pickled_or_copied_dtype_is_the_same_object(name, protocol):
 
 
 def test_a_dtype_cannot_be_changed():
-    with pytest.raises(
-        AttributeError, match="a dtype cannot be changed: got name='x', expected no assignment"
-    ):
+    with pytest.raises(AttributeError, match="a dtype cannot be changed: got name='x', expected no assignment"):
         dtypes.float32.name = "x"
     with pytest.raises(AttributeError, match="got y=1, expected"):
         dtypes.float32.y = 1

@@ -17,6 +17,12 @@ sizes = st.none() | st.integers(0, 3)
 shapes = st.builds(TensorShape, st.none() | st.lists(sizes, max_size=3))
 
 
+def _case_id(value: object) -> str:
+    """Name a case the same in every process: the repr of some objects is their address."""
+    text = repr(value)
+    return type(value).__name__ if " at 0x" in text else text
+
+
 def values_of(shape):
     return None if shape.ndims is None else shape.as_list()
 
@@ -41,37 +47,27 @@ def test_an_unknown_dimension_has_no_number():
                 number(dimension)
 
 
-@pytest.mark.parametrize(
-    "wrong", [2.0, "2", b"2", True, np.True_, [2], np.float32(2), np.array([2])], ids=repr
-)
+@pytest.mark.parametrize("wrong", [2.0, "2", b"2", True, np.True_, [2], np.float32(2), np.array([2])], ids=_case_id)
 def test_a_dimension_that_is_not_an_integer_is_a_type_error(wrong):
     for make in (Dimension, lambda value: TensorShape([1, value])):
-        with pytest.raises(
-            TypeError, match=r"^shape: a dimension is not an integer: got .*, expected an integer"
-        ):
+        with pytest.raises(TypeError, match=r"^shape: a dimension is not an integer: got .*, expected an integer"):
             make(wrong)
 
 
 @pytest.mark.parametrize("wrong", [-1, np.int8(-1), -(2**70)])
 def test_a_negative_dimension_is_a_value_error(wrong):
     for make in (Dimension, lambda value: TensorShape((1, value))):
-        with pytest.raises(
-            ValueError, match=f"^shape: a dimension is negative: got {wrong}, expected 0 or more$"
-        ):
+        with pytest.raises(ValueError, match=f"^shape: a dimension is negative: got {wrong}, expected 0 or more$"):
             make(wrong)
 
 
 def test_a_dimension_too_large_for_int64_is_a_value_error():
     for make in (Dimension, lambda value: TensorShape((1, value))):
-        with pytest.raises(
-            ValueError, match=f"too large for int64: got {2**63}, expected at most {2**63 - 1}"
-        ):
+        with pytest.raises(ValueError, match=f"too large for int64: got {2**63}, expected at most {2**63 - 1}"):
             make(2**63)
 
 
-@pytest.mark.parametrize(
-    "operation", [operator.add, operator.sub, operator.mul, operator.floordiv, operator.mod]
-)
+@pytest.mark.parametrize("operation", [operator.add, operator.sub, operator.mul, operator.floordiv, operator.mod])
 def test_arithmetic_is_that_of_integers_from_both_sides(operation):
     expected = operation(7, 3)
     for left, right in [
@@ -85,9 +81,7 @@ def test_arithmetic_is_that_of_integers_from_both_sides(operation):
     assert isinstance(operation(7, Dimension(3)), Dimension)
 
 
-@pytest.mark.parametrize(
-    "operation", [operator.add, operator.sub, operator.mul, operator.floordiv, operator.mod]
-)
+@pytest.mark.parametrize("operation", [operator.add, operator.sub, operator.mul, operator.floordiv, operator.mod])
 def test_arithmetic_with_an_unknown_size_is_unknown(operation):
     unknown = Dimension(None)
     for left, right in [
@@ -110,7 +104,7 @@ def test_arithmetic_takes_negative_integers_but_gives_no_negative_size():
         operator.mul(Dimension(2**62), 2)
 
 
-@pytest.mark.parametrize("wrong", ["3", 3.0, [3]], ids=repr)
+@pytest.mark.parametrize("wrong", ["3", 3.0, [3]], ids=_case_id)
 def test_arithmetic_with_something_else_is_a_type_error(wrong):
     with pytest.raises(TypeError, match="unsupported operand"):
         operator.sub(Dimension(3), wrong)
@@ -179,7 +173,7 @@ def test_dimensions_are_compatible_unless_both_are_known_and_differ():
         (TensorShape([2, None]), [2, None]),
         (UNKNOWN, None),
     ],
-    ids=repr,
+    ids=_case_id,
 )
 def test_a_shape_is_made_from(dims, expected):
     shape = TensorShape(dims)
@@ -187,13 +181,13 @@ def test_a_shape_is_made_from(dims, expected):
     assert all(size is None or type(size) is int for size in values_of(shape) or [])
 
 
-@pytest.mark.parametrize("wrong", ["", "23", b"23"], ids=repr)
+@pytest.mark.parametrize("wrong", ["", "23", b"23"], ids=_case_id)
 def test_a_string_is_not_a_shape(wrong):
     with pytest.raises(TypeError, match=f"^shape: a string is not a shape: got {wrong!r}, expected integers"):
         TensorShape(wrong)
 
 
-@pytest.mark.parametrize("wrong", [2.0, [[2, 3]], np.zeros((2, 2), int), object(), {"a": 1}], ids=repr)
+@pytest.mark.parametrize("wrong", [2.0, [[2, 3]], np.zeros((2, 2), int), object(), {"a": 1}], ids=_case_id)
 def test_what_holds_no_integers_is_not_a_shape(wrong):
     with pytest.raises(TypeError, match=r"^shape: .*, expected an integer or None$"):
         TensorShape(wrong)
@@ -309,7 +303,7 @@ def test_parts_of_an_unknown_rank_are_unknown():
 
 
 @pytest.mark.parametrize(
-    "same", [(2, None), [2, None], TensorShape((2, None)), (np.int8(2), Dimension(None))], ids=repr
+    "same", [(2, None), [2, None], TensorShape((2, None)), (np.int8(2), Dimension(None))], ids=_case_id
 )
 def test_a_shape_equals_the_same_tuple_list_and_shape(same):
     shape = TensorShape([2, None])
@@ -319,7 +313,9 @@ def test_a_shape_equals_the_same_tuple_list_and_shape(same):
 
 
 @pytest.mark.parametrize(
-    "other", [(2,), [2, 3], (2, None, 1), UNKNOWN, None, 2, "2", (2, "x"), (2, -1), object()], ids=repr
+    "other",
+    [(2,), [2, 3], (2, None, 1), UNKNOWN, None, 2, "2", (2, "x"), (2, -1), object()],
+    ids=_case_id,
 )
 def test_a_shape_differs_from_anything_else(other):
     shape = TensorShape([2, None])
@@ -345,9 +341,7 @@ def test_compatible_is_symmetric_and_what_merging_needs(a, b):
     assert a.is_compatible_with(b) == b.is_compatible_with(a)
     if not a.is_compatible_with(b):
         for merge in (a.merge_with, a.assert_is_compatible_with):
-            with pytest.raises(
-                ValueError, match=r"two shapes are not compatible: got .*, expected one that fits"
-            ):
+            with pytest.raises(ValueError, match=r"two shapes are not compatible: got .*, expected one that fits"):
                 merge(b)
         return
     a.assert_is_compatible_with(b)
@@ -405,9 +399,7 @@ def test_assert_same_rank_lets_an_unknown_rank_pass():
     TensorShape([2]).assert_same_rank([3])
     TensorShape([2]).assert_same_rank(None)
     UNKNOWN.assert_same_rank([2])
-    with pytest.raises(
-        ValueError, match=r"two shapes differ in rank: got \(2, 3\), expected the rank of \(2,\)"
-    ):
+    with pytest.raises(ValueError, match=r"two shapes differ in rank: got \(2, 3\), expected the rank of \(2,\)"):
         TensorShape([2]).assert_same_rank([2, 3])
 
 
@@ -436,7 +428,5 @@ def test_an_unknown_rank_becomes_the_rank_asked_for():
     ],
 )
 def test_a_rank_that_does_not_fit_is_a_value_error(method, rank, expected):
-    with pytest.raises(
-        ValueError, match=rf"the shape has the wrong rank: got \(2, \?\), expected {expected}$"
-    ):
+    with pytest.raises(ValueError, match=rf"the shape has the wrong rank: got \(2, \?\), expected {expected}$"):
         getattr(TensorShape([2, None]), method)(rank)

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import os
+import select
+import signal
+import threading
+import time
+import traceback
+import warnings
+
+import numpy as np
+import pytest
+
+from nbvars import kernels
+from nbvars.kernels.cpu import assign, threads
+
+TIMEOUT_S = 60
+
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="runs where there is os.fork"),
+    pytest.mark.usefixtures("restored_num_threads"),
+]
+
+
+def in_forked_child(function):
+    """Return what ``function`` returns, as text, in a forked child; fail if it raises or hangs there."""
+    reading, writing = os.pipe()
+    with warnings.catch_warnings():
+        # Since Python 3.12 a fork is warned of where there are threads; being safe with it is what is tested.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        try:
+            answer = f"returned {function()}"
+        except BaseException:
+            answer = traceback.format_exc()
+        os.write(writing, answer.encode())
+        os._exit(0)
+    os.close(writing)
+    try:
+        ready, _, _ = select.select([reading], [], [], TIMEOUT_S)
+        answer = os.read(reading, 1 << 16).decode() if ready else "the child hangs"
+    finally:
+        os.close(reading)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert answer.startswith("returned "), answer
+    return answer.removeprefix("returned ")
+
+
+def large_updates():
+    """Return what is True if large updates of each kind are right."""
+    ref = np.zeros(4 * assign.PART_BYTES // 4, np.float32)
+    kernels.assign_add(ref, np.ones_like(ref))
+    table = np.zeros((10, 64), np.float32)
+    indices = np.arange(20_000) % 10
+    kernels.scatter_add(table, indices, np.ones((20_000, 64), np.float32))
+    as_half = kernels.cast(np.ones(1 << 21, np.float64), np.dtype(np.float16))
+    return bool(np.all(ref == 1) and np.all(table == 2000) and np.all(as_half == 1))
+
+
+def test_a_forked_child_makes_large_updates_though_its_parent_has_a_pool():
+    kernels.set_num_threads(4)
+    assert large_updates()
+    assert in_forked_child(large_updates) == "True"
+    assert large_updates()
+
+
+def test_a_child_of_a_forked_child_makes_large_updates():
+    kernels.set_num_threads(3)
+    assert large_updates()
+    assert in_forked_child(lambda: large_updates() and in_forked_child(large_updates)) == "True"
+
+
+def test_a_forked_child_keeps_the_number_of_threads():
+    kernels.set_num_threads(3)
+    assert in_forked_child(kernels.get_num_threads) == "3"
+
+
+def test_a_child_forked_while_the_pool_is_locked_makes_large_updates():
+    kernels.set_num_threads(2)
+    assert large_updates()
+    with threads._pool._lock:
+        assert in_forked_child(large_updates) == "True"
+
+
+def test_a_child_forked_during_large_updates_of_other_threads_makes_its_own():
+    kernels.set_num_threads(2)
+    assert large_updates()  # compiled before the fork
+    finished = threading.Event()
+
+    def update_often():
+        ref = np.zeros(4 * assign.PART_BYTES // 4, np.float32)
+        one = np.ones_like(ref)
+        while not finished.is_set():
+            kernels.assign_add(ref, one)
+
+    others = [threading.Thread(target=update_often, daemon=True) for _ in range(2)]
+    for other in others:
+        other.start()
+    try:
+        for _ in range(3):
+            time.sleep(0.01)
+            assert in_forked_child(large_updates) == "True"
+    finally:
+        finished.set()
+        for other in others:
+            other.join(TIMEOUT_S)

@@ -7,6 +7,8 @@ import operator
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, SupportsIndex, overload
 
+import numpy as np
+
 from nbvars.errors import message
 
 _LARGEST_SIZE: Final = 2**63 - 1
@@ -30,7 +32,7 @@ def _as_size(value: object) -> int | None:
 def _index(value: object) -> int | None:
     """Return ``value`` as an ``int``, ``None`` if it is not an integer."""
     try:
-        return None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
+        return None if isinstance(value, (bool, np.bool_)) else operator.index(value)  # type: ignore[arg-type]
     except TypeError:
         return None
 

@@ -52,7 +52,8 @@ class IndexedSlices:
             value_shape, index_shape = values.shape, indices.shape
         else:
             values, value_shape = _part(values)
-            indices, index_shape = _part(indices)
+            no_rows = isinstance(indices, (list, tuple)) and not indices
+            indices, index_shape = _part(np.empty(0, np.int64) if no_rows else indices)
             expect_integer("IndexedSlices", "indices", as_dtype(indices.dtype))
         if value_shape[: len(index_shape)] != index_shape:
             expected = f"({', '.join([*map(str, index_shape), '...'])})"

@@ -174,7 +174,7 @@ def ones_like(x: TensorValue, dtype: Any = None, name: str | None = None) -> Ten
 
 def eye(size: int, dtype: Any = None, name: str | None = None) -> Variable:
     """Return a variable that begins with the identity matrix of ``[size, size]``."""
-    return variable(np.eye(size), dtype, name)
+    return variable(ops.eye(size, dtype=_dtype(dtype)), dtype, name)
 
 
 def random_uniform_variable(

@@ -46,7 +46,7 @@ def cast(x: TensorValue, dtype: Any, name: str | None = None) -> Tensor | Indexe
     target = as_dtype(dtype)
     if isinstance(x, IndexedSlices):
         return IndexedSlices(cast(x.values, target), x.indices, x._dense_shape)
-    if isinstance(x, Tensor) and x.dtype is target:
+    if type(x) is Tensor and x.dtype is target:
         return x
     # A variable of that dtype is copied all the same: the result must not change with it.
     return apply_op(CAST, x, name=name, dtype=target)

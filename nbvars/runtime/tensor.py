@@ -278,6 +278,15 @@ class Tensor(TensorLike):
         return _restore, (self._array, self._device)
 
 
+class LiveTensor(Tensor):
+    """The value of a variable, on the variable's own memory: later updates show through it.
+
+    What an op makes of it is an ordinary tensor, which does not change.
+    """
+
+    __slots__ = ()
+
+
 TensorValue: TypeAlias = TensorLike | IndexedSlices | npt.ArrayLike
 
 

@@ -21,7 +21,7 @@ from nbvars.ops import state_ops
 from nbvars.ops.indexing_ops import gather, gather_nd
 from nbvars.runtime.context import current_device
 from nbvars.runtime.conversion import borrow
-from nbvars.runtime.tensor import Tensor, TensorLike, TensorValue
+from nbvars.runtime.tensor import LiveTensor, Tensor, TensorLike, TensorValue
 from nbvars.shapes import TensorShape
 from nbvars.storage import CpuStorage
 
@@ -136,7 +136,7 @@ class Variable(TensorLike):
         self._count: Callable[[int, int], int] | None = None
 
     def _as_tensor(self) -> Tensor:
-        return Tensor._wrap(self._storage.array, self._device)
+        return LiveTensor._wrap(self._storage.array, self._device)
 
     @property
     def name(self) -> str:

@@ -44,7 +44,7 @@ LOCK, DATA, NUM_ITEMS, NUM_LAYOUT_WORDS, LAYOUT = range(5)
 
 MOST_FAST_ITEMS = 8192
 """A larger variable is updated by the launchers, which let other Python threads run meanwhile."""
-PART_BYTES = 1 << 20
+PART_BYTES = 1 << 22
 """A thread gets at least so many bytes of a dense update; below that, starting it costs more than it saves."""
 
 

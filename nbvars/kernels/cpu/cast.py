@@ -21,7 +21,8 @@ from nbvars.kernels.cpu.halves import half_of
 from nbvars.kernels.cpu.intrinsics import saturating_integer
 from nbvars.kernels.cpu.threads import get_num_threads, row_parts, run_parts
 
-PART_BYTES = 1 << 21
+PART_BYTES = 1 << 22
+"""A thread gets at least so many bytes of the larger side."""
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 _HALVES = _FLOATS[:2]
 

@@ -30,11 +30,13 @@ from nbvars.kernels.cpu.elements import (
 from nbvars.kernels.cpu.intrinsics import prefetch
 from nbvars.kernels.cpu.threads import get_num_threads, run_parts
 
-ROWS_AHEAD = 16
+ROWS_AHEAD = np.uint64(16)
 """So many slices ahead the rows are asked for: far enough to hide memory, near enough to stay in the cache."""
-NARROW_ROWS_AHEAD = 32
+NARROW_ROWS_AHEAD = np.uint64(32)
 CACHE_LINE = 64
-PART_BYTES = 1 << 20
+BLOCK = np.uint64(1024)
+"""So many slices are looked through at a time for those whose rows a thread owns."""
+PART_BYTES = 1 << 21
 """A thread gets at least so many bytes of slices."""
 _INT64 = np.dtype(np.int64)
 SHARED_ROW_BYTES = 128
@@ -44,33 +46,43 @@ SHARED_ROW_BYTES = 128
 def _over_rows(rule: Callable[..., Any]) -> Callable[..., Any]:
     def scatter_rows(ref, indices, values, owner, owners_mask):
         # Unsigned numbers spare Numba's wraparound of negative indices; a negative index is a huge one here. The
-        # comparison with num_rows is what keeps the loop inside the buffer if somebody changes the indices now.
-        num_rows, width = np.uint64(ref.shape[0]), ref.shape[1]
-        row_bytes = width * ref.itemsize
-        for i in range(indices.size):
-            if i + ROWS_AHEAD < indices.size:
-                row = np.uint64(indices[np.uint64(i + ROWS_AHEAD)])
-                if row & owners_mask == owner:
+        # comparison with num_rows keeps the loop inside the buffer, whatever somebody does to the indices meanwhile.
+        # Elements are named by both indices: a view of a row would count references, two atomic additions a row.
+        num_rows, width, num_slices = np.uint64(ref.shape[0]), np.uint64(ref.shape[1]), np.uint64(indices.size)
+        row_bytes = ref.shape[1] * ref.itemsize
+        owned = np.empty(BLOCK, np.int64)
+        first = np.uint64(0)
+        while first < num_slices:
+            # Whose row it is cannot be foretold: to gather the own slices first, without a branch, costs less than
+            # the wrong guesses, and keeps ROWS_AHEAD true.
+            end, num_owned = min(num_slices, first + BLOCK), np.uint64(0)
+            for i in range(first, end):
+                owned[num_owned] = i
+                num_owned += np.uint64(np.uint64(indices[i]) & owners_mask == owner)
+            for k in range(num_owned):
+                if k + ROWS_AHEAD < num_owned:
+                    ahead = indices[np.uint64(owned[k + ROWS_AHEAD])] * row_bytes
                     for offset in range(0, row_bytes, CACHE_LINE):
-                        prefetch(ref, np.int64(row) * row_bytes + offset)
-            row = np.uint64(indices[np.uint64(i)])
-            if row & owners_mask == owner and row < num_rows:
-                target, source = ref[row], values[np.uint64(i)]
-                for col in range(width):
-                    target[col] = rule(target[col], source[col])
+                        prefetch(ref, ahead + offset)
+                place = np.uint64(owned[k])
+                row = np.uint64(indices[place])
+                if row < num_rows:
+                    for col in range(width):
+                        ref[row, col] = rule(ref[row, col], values[place, col])
+            first = end
 
     return scatter_rows
 
 
 def _over_single_elements(rule: Callable[..., Any]) -> Callable[..., Any]:
     def scatter_elements(ref, indices, values):
-        num_rows = np.uint64(ref.size)
-        for i in range(indices.size):
-            if i + NARROW_ROWS_AHEAD < indices.size:
-                prefetch(ref, indices[np.uint64(i + NARROW_ROWS_AHEAD)] * ref.itemsize)
-            row = np.uint64(indices[np.uint64(i)])
+        num_rows, num_slices = np.uint64(ref.size), np.uint64(indices.size)
+        for i in range(num_slices):
+            if i + NARROW_ROWS_AHEAD < num_slices:
+                prefetch(ref, indices[i + NARROW_ROWS_AHEAD] * ref.itemsize)
+            row = np.uint64(indices[i])
             if row < num_rows:
-                ref[row] = rule(ref[row], values[np.uint64(i)])
+                ref[row] = rule(ref[row], values[i])
 
     return scatter_elements
 

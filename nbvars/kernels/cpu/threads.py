@@ -6,6 +6,7 @@ kills forked children. A pool of Python threads is safe with both, and is made a
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import operator
 import os
@@ -88,20 +89,20 @@ def set_num_threads(num_threads: int) -> None:
 
 def run_parts(kernel: Callable[..., Any], parts: list[tuple[Any, ...]]) -> None:
     """Call ``kernel(*part)`` for every part, at the same time where threads can be had; return when all are done."""
-    if len(parts) == 1:
-        kernel(*parts[0])
-        return
     futures: list[Future[Any]] = []
     try:
-        own_parts = parts[:1]
-        try:
-            executor = _pool.executor()
-            for part in parts[1:]:
-                futures.append(executor.submit(kernel, *part))
-        except RuntimeError:  # no thread can be started (limits, shutdown): the caller does the rest
-            own_parts += parts[1 + len(futures) :]
-        for part in own_parts:
+        if len(parts) > 1:
+            # RuntimeError: no thread can be started (limits, shutdown); the caller then does the rest.
+            with contextlib.suppress(RuntimeError):
+                executor = _pool.executor()
+                for part in parts[1:]:
+                    futures.append(executor.submit(kernel, *part))
+        for part in parts[:1] + parts[1 + len(futures) :]:
             kernel(*part)
+        # On a busy machine the helpers come late: what none of them has begun, the caller does as well.
+        for future, part in zip(reversed(futures), reversed(parts[1 : 1 + len(futures)]), strict=True):
+            if future.cancel():
+                kernel(*part)
     finally:
         _wait(futures)
 
@@ -117,7 +118,8 @@ def _wait(futures: list[Future[Any]]) -> None:
     if interruption is not None:
         raise interruption
     for future in futures:
-        future.result()
+        if not future.cancelled():
+            future.result()
 
 
 def row_parts(num_rows: int, num_parts: int) -> list[tuple[int, int]]:

@@ -36,7 +36,7 @@ NARROW_ROWS_AHEAD = np.uint64(32)
 CACHE_LINE = 64
 BLOCK = np.uint64(1024)
 """So many slices are looked through at a time for those whose rows a thread owns."""
-PART_BYTES = 1 << 21
+PART_BYTES = 1 << 20
 """A thread gets at least so many bytes of slices."""
 _INT64 = np.dtype(np.int64)
 SHARED_ROW_BYTES = 128

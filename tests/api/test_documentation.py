@@ -1,0 +1,61 @@
+"""What the documentation shows is true: doctests, README's code blocks and commands, the examples."""
+
+from __future__ import annotations
+
+import doctest
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nbvars
+from nbvars.keras import backend
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+
+
+@pytest.mark.parametrize("module", [nbvars, nbvars.kernels, backend], ids=lambda module: module.__name__)
+def test_docstrings_show_what_the_code_prints(module):
+    nbvars.reset_default_graph()
+    names = {"K": backend, "np": np} if module is backend else {}
+    result = doctest.testmod(module, extraglobs=names)
+    assert result.attempted > 0
+    assert result.failed == 0
+
+
+@pytest.mark.parametrize("number", range(len(BLOCKS)))
+def test_readme_code_runs_and_prints_what_its_comments_say(number, capsys):
+    block = BLOCKS[number]
+    exec(compile(block, "README.md", "exec"), {})
+    printed = capsys.readouterr().out.splitlines()
+    promised = re.findall(r"print\(.*\)\s+# (.+)", block)
+    assert [line for line in printed if line in promised] == promised
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_examples_run_without_a_warning(path):
+    command = [sys.executable, "-W", "error", path]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def test_there_are_examples():
+    assert len(EXAMPLES) >= 3
+
+
+def test_ci_runs_the_test_command_of_the_readme():
+    commands = [line for line in README.splitlines() if "pytest" in line]
+    assert commands[0].startswith("python3 -m venv .venv && .venv/bin/pip install")
+    assert "grep -m1 'pytest' README.md" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_readme_names_every_public_update_method_that_it_speaks_of():
+    for name in re.findall(r"`((?:scatter|assign|count)_\w+)`", README):
+        assert hasattr(nbvars.Variable, name), name

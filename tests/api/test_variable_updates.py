@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
 import sys
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -561,3 +564,25 @@ def test_updates_leave_no_memory_behind():
     finally:
         tracemalloc.stop()
     assert after - before < 3 * 300 * 16  # less than the smallest object for each round
+
+
+UPDATE_AND_PRINT = """
+import sys
+import numpy as np
+import nbvars as tf
+for op in sys.argv[1:]:
+    for dtype in ("bfloat16", "float32"):
+        variable = tf.Variable([8.0], dtype=dtype)
+        print(op, float(getattr(variable, op)(variable.numpy())[0]))
+"""
+
+
+def test_kernels_that_several_processes_cached_do_not_mix(tmp_path):
+    # Each process numbers what it compiles from 1: kernels of two of them may hold the same symbol.
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(Path(tf.__file__).parents[1])}
+    sums = {"assign_add": "assign_add 16.0", "assign_sub": "assign_sub 0.0"}
+    for ops in (["assign_add"], ["assign_sub"], ["assign_add", "assign_sub"], ["assign_sub", "assign_add"]):
+        command = [sys.executable, "-c", UPDATE_AND_PRINT, *ops]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines() == [sums[op] for op in ops for _ in range(2)]

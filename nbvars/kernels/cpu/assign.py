@@ -16,7 +16,7 @@ from numba import njit, types
 
 from nbvars.checks import message
 from nbvars.kernels import rules
-from nbvars.kernels.cpu.compiled import compile_kernel
+from nbvars.kernels.cpu.compiled import compile_kernel, jit_closure
 from nbvars.kernels.cpu.elements import (
     Array,
     Element,
@@ -140,7 +140,7 @@ def _same_layout(header, array):
 
 def _fast_array(element: Element, rule: Callable[..., Any]) -> Callable[..., Any]:
     """Return the fast path of an update by an array of the variable's dtype and of at most FAST_RANK axes."""
-    loop = njit(_over_elements(rule))
+    loop = jit_closure(f"{rule.__name__}_over_{element.name}", _over_elements(rule))
     word, words_per_item, size = element.numba_type, element.words_per_item, element.word.itemsize
 
     def update_by_array(header, value):
@@ -179,14 +179,14 @@ def _fast_number(element: Element, rule: Callable[..., Any], convert: Callable[.
 
 def _number_to_word(dtype: np.dtype[Any], word: types.Type) -> Callable[..., Any]:
     """Return the conversion of a Python number to one word of ``dtype``, and whether the number fits."""
-    half = half_of(dtype.name)
+    name, half = f"number_to_{dtype.name}", half_of(dtype.name)
     if half:
         narrow = half.from_float64
-        return njit(lambda number: (True, narrow(number)))
+        return jit_closure(name, lambda number: (True, narrow(number)))
     if dtype.kind == "f":
-        return njit(lambda number: (True, word(number)))
+        return jit_closure(name, lambda number: (True, word(number)))
     lowest, highest = int(np.iinfo(dtype).min), min(int(np.iinfo(dtype).max), 2**63 - 1)
-    return njit(lambda number: (lowest <= number <= highest, word(number)))
+    return jit_closure(name, lambda number: (lowest <= number <= highest, word(number)))
 
 
 class FastUpdates:

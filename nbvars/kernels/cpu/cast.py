@@ -12,10 +12,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import from_dtype, njit, types
+from numba import from_dtype, types
 
 from nbvars.checks import message
-from nbvars.kernels.cpu.compiled import compile_kernel
+from nbvars.kernels.cpu.compiled import compile_kernel, jit_closure
 from nbvars.kernels.cpu.elements import ALL, Array, contiguous
 from nbvars.kernels.cpu.halves import half_of
 from nbvars.kernels.cpu.intrinsics import saturating_integer
@@ -29,19 +29,21 @@ _HALVES = _FLOATS[:2]
 
 def _conversion(source: str, target: str) -> Any:
     """Return the compiled rule that casts one word of dtype ``source`` to one of dtype ``target``."""
-    wide, narrow = half_of(source), half_of(target)
+    name, wide, narrow = f"{source}_to_{target}", half_of(source), half_of(target)
     widen = wide.to_float32 if wide else None
     if narrow:
         round32, round64 = narrow.from_float32, narrow.from_float64
         if source == "float64":
             return round64
-        return njit(lambda x: round32(widen(x))) if widen else njit(lambda x: round32(types.float32(x)))
+        if widen:
+            return jit_closure(name, lambda x: round32(widen(x)))
+        return jit_closure(name, lambda x: round32(types.float32(x)))
     if target in _FLOATS:
         return widen  # the store into the target widens to float64
     zero = from_dtype(np.dtype(target))(0)
     if widen:
-        return njit(lambda x: saturating_integer(widen(x), zero))
-    return njit(lambda x: saturating_integer(x, zero))
+        return jit_closure(name, lambda x: saturating_integer(widen(x), zero))
+    return jit_closure(name, lambda x: saturating_integer(x, zero))
 
 
 @functools.cache

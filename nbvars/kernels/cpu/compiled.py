@@ -47,6 +47,16 @@ class _KernelCache(FunctionCache):
         return sig, codegen.magic_tuple(), self._py_func.__qualname__, source_digest()
 
 
+def jit_closure(name: str, py_func: Callable[..., Any]) -> Any:
+    """Return ``py_func``, which a factory made, jitted under a ``name`` that no other such function has.
+
+    Kernels in the cache hold what they call under its name. Of two that came from different processes, one would run
+    the other's function if both were called ``factory.<locals>.function``.
+    """
+    py_func.__name__ = py_func.__qualname__ = name
+    return njit(error_model="numpy")(py_func)
+
+
 def compile_kernel(name: str, py_func: Callable[..., Any], signature: Any, *, nogil: bool = True) -> Callable[..., Any]:
     """Return the entry point of ``py_func`` compiled for ``signature``: a C function.
 

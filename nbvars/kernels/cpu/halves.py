@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 from numba.core.registry import cpu_target
 
+from nbvars.kernels.cpu.compiled import jit_closure
 from nbvars.kernels.cpu.intrinsics import (
     bits_of_float32,
     float32_of_bits,
@@ -73,7 +74,6 @@ def _narrow_in_software(x):
 def _from_float64(narrow):
     """Return the rounding of float64 to float16, once, not by way of float32, given that of float32."""
 
-    @njit
     def float64_to_float16(x):
         near = np.float32(x)
         bits = bits_of_float32(near)
@@ -86,7 +86,7 @@ def _from_float64(narrow):
             bits = np.uint32(bits | np.uint32(1))
         return narrow(float32_of_bits(bits))
 
-    return float64_to_float16
+    return jit_closure(f"float64_by_{narrow.__name__}", float64_to_float16)
 
 
 @njit
@@ -132,8 +132,7 @@ def in_float32(rule: Callable[..., Any], half: Half) -> Callable[..., Any]:
     """Return ``rule`` for 16-bit floats: on their bits, computed in float32, rounded once."""
     to_float32, from_float32 = half.to_float32, half.from_float32
 
-    @njit
     def sixteen_bit_rule(x, y):
         return from_float32(rule(to_float32(x), to_float32(y)))
 
-    return sixteen_bit_rule
+    return jit_closure(f"{rule.__name__}_by_{to_float32.__name__}", sixteen_bit_rule)

@@ -221,12 +221,13 @@ def resolve_device(device: str | DeviceSpec | None) -> str:
     spec = device if isinstance(device, DeviceSpec) else DeviceSpec.from_string(device)
     devices = list_devices()
     name = f"/{(spec.device_type or 'CPU').lower()}:{spec.device_index or 0}"
+    got = name
     if spec.job not in (None, "localhost") or spec.replica or spec.task:
-        wrong = "a device of another machine cannot be used"
+        wrong, got = "a device of another machine cannot be used", str(device)
     elif name in devices:
         return name
     elif spec.device_type == "GPU" and len(devices) == 1:
         wrong = "no CUDA device was found"
     else:
         wrong = "no such device was found"
-    raise InvalidArgumentError(None, None, message("device", wrong, repr(str(device)), f"one of {devices}"))
+    raise InvalidArgumentError(None, None, message("device", wrong, repr(got), f"one of {devices}"))

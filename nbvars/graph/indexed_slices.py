@@ -51,7 +51,9 @@ class IndexedSlices:
         ):
             value_shape, index_shape = values.shape, indices.shape
         else:
-            values, value_shape = _part(values)
+            converted, value_shape = _part(values)
+            # A list is kept: the variable that it updates has a say in its dtype.
+            values = values if isinstance(values, (list, tuple)) else converted
             no_rows = isinstance(indices, (list, tuple)) and not indices
             indices, index_shape = _part(np.empty(0, np.int64) if no_rows else indices)
             expect_integer("IndexedSlices", "indices", as_dtype(indices.dtype))
@@ -89,7 +91,7 @@ class IndexedSlices:
     @property
     def dtype(self) -> DType:
         """Return the dtype of ``values``."""
-        return as_dtype(self._values.dtype)
+        return self.values.dtype if isinstance(self._values, (list, tuple)) else as_dtype(self._values.dtype)
 
     @property
     def shape(self) -> TensorShape:
@@ -111,7 +113,7 @@ class IndexedSlices:
         return "IndexedSlices:0"
 
     def __neg__(self) -> IndexedSlices:
-        return IndexedSlices(-self._values, self._indices, self._dense_shape)
+        return IndexedSlices(-self.values, self._indices, self._dense_shape)
 
     def __repr__(self) -> str:
         whole = "" if self._dense_shape is None else f", dense_shape={self._dense_shape}"

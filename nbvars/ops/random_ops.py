@@ -12,6 +12,7 @@ Threads may draw at once: each call has its numbers to itself, in an order that 
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -44,7 +45,7 @@ class _Streams:
     """The streams of the global seed."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may draw, too
         self.restart(None)
 
     def restart(self, seed: int | None) -> None:
@@ -60,6 +61,20 @@ class _Streams:
                 self._generators[seed] = np.random.Generator(np.random.PCG64(self._entropy(seed)))
             return numbers(self._generators[seed])
 
+    def before_fork(self) -> None:
+        """Let draws of other threads end: the child would wait for them for ever."""
+        self._lock.acquire()
+
+    def after_fork_in_parent(self) -> None:
+        """Go on as before."""
+        self._lock.release()
+
+    def after_fork_in_child(self) -> None:
+        """Go on with the seeded streams; what was seeded by chance begins anew, or both would draw the same."""
+        if self._seed is None:
+            self._generators.pop(None, None)
+        self._lock.release()
+
     def _entropy(self, seed: int | None) -> list[int] | None:
         if seed is None:
             return None if self._seed is None else [_unsigned(self._seed)]
@@ -72,6 +87,12 @@ def _unsigned(seed: int) -> int:
 
 
 _streams = _Streams()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_streams.before_fork,
+        after_in_parent=_streams.after_fork_in_parent,
+        after_in_child=_streams.after_fork_in_child,
+    )
 
 
 def set_random_seed(seed: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import nbvars
 import nbvars.ops as nb
 from nbvars import dtypes
 from nbvars.graph.indexed_slices import IndexedSlices
@@ -121,3 +122,16 @@ def test_sums_of_16_bit_slices_are_rounded_once():
 def test_sums_take_indices_of_every_integer_dtype(dtype):
     slices = IndexedSlices(VALUES, INDICES.astype(dtype), (3, 2))
     np.testing.assert_array_equal(nb.convert_to_tensor(slices), [[2, 3], [0, 0], [4, 6]])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float16", "int64", "uint8"])
+def test_a_list_of_values_takes_the_dtype_of_the_variable(dtype):
+    variable = nbvars.Variable([5, 6], dtype=dtype)
+    variable.scatter_sub(nbvars.IndexedSlices([1, 2], [1, 1]))
+    assert variable.numpy().tolist() == [5, 3]
+
+
+def test_a_list_of_values_is_float32_where_nothing_else_asks():
+    slices = nbvars.IndexedSlices([[0.5]], [0])
+    assert slices.dtype == "float32"
+    assert (-slices).values.numpy().tolist() == [[-0.5]]

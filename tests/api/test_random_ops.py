@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -157,3 +160,27 @@ def test_shapes_of_any_size(draw):
 def test_bad_arguments_are_refused(draw, error, words):
     with pytest.raises(error, match=words):
         draw()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_draws_while_a_thread_of_its_parent_did():
+    stop = threading.Event()
+
+    def draw():
+        while not stop.is_set():
+            nb.random_normal([1000])
+
+    drawing = threading.Thread(target=draw)
+    drawing.start()
+    try:
+        for _ in range(20):
+            child = os.fork()
+            if child == 0:
+                signal.alarm(20)  # a child that hangs is killed
+                nb.random_normal([10])
+                os._exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+    finally:
+        stop.set()
+        drawing.join()

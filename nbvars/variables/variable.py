@@ -17,6 +17,7 @@ from nbvars.graph.indexed_slices import IndexedSlices
 from nbvars.graph.keys import GraphKeys
 from nbvars.kernels.cpu.assign import FastUpdates, fast_updates
 from nbvars.kernels.cpu.counter import count_up_to_entry
+from nbvars.kernels.cpu.fast_scatter import fast_scatter
 from nbvars.ops import state_ops
 from nbvars.ops.indexing_ops import gather, gather_nd
 from nbvars.runtime.context import current_device
@@ -26,6 +27,7 @@ from nbvars.shapes import TensorShape
 from nbvars.storage import CpuStorage
 
 _ndarray = np.ndarray
+_INT64 = np.dtype(np.int64)
 _BEYOND_MACHINE = (OverflowError, TypeError)
 """What the fast path raises on an int beyond int64, and on one beyond float64."""
 MOST_KEPT_BYTES = 1 << 20
@@ -254,37 +256,54 @@ class Variable(TensorLike):
         """Replace the value, as ``assign``; ``session`` is that of graph mode."""
         self.assign(value)
 
+    def _scatter(self, operation: str, delta: IndexedSlices, use_locking: bool) -> Variable:
+        """Make the update by the fast path if it can be, else by the op."""
+        if type(delta) is IndexedSlices:
+            indices, values = delta._indices, delta._values
+            if (
+                type(values) is _ndarray
+                and values.dtype is self._numpy_dtype
+                and type(indices) is _ndarray
+                and indices.dtype is _INT64
+            ):
+                update = fast_scatter(operation, self._numpy_dtype)
+                if update is not None and update(self._address, indices, values):
+                    return self
+        op = f"scatter_{operation}"
+        scatter: state_ops.RowUpdate = getattr(state_ops, op)
+        return scatter(self, *state_ops.parts_of(op, delta), use_locking)
+
     def scatter_sub(self, delta: IndexedSlices, use_locking: bool = False, name: str | None = None) -> Variable:
         """Subtract the slices of ``delta`` from the rows they belong to, as ``nbvars.scatter_sub``.
 
         Raises:
             ValueError: ``delta`` is no ``IndexedSlices``.
         """
-        return state_ops.scatter_sub(self, *state_ops.parts_of("scatter_sub", delta), use_locking)
+        return self._scatter("sub", delta, use_locking)
 
     def scatter_add(self, delta: IndexedSlices, use_locking: bool = False, name: str | None = None) -> Variable:
         """Add the slices of ``delta`` to the rows they belong to, as ``nbvars.scatter_add``."""
-        return state_ops.scatter_add(self, *state_ops.parts_of("scatter_add", delta), use_locking)
+        return self._scatter("add", delta, use_locking)
 
     def scatter_update(self, delta: IndexedSlices, use_locking: bool = False, name: str | None = None) -> Variable:
         """Replace rows by the slices of ``delta``, as ``nbvars.scatter_update``."""
-        return state_ops.scatter_update(self, *state_ops.parts_of("scatter_update", delta), use_locking)
+        return self._scatter("update", delta, use_locking)
 
     def scatter_mul(self, delta: IndexedSlices, use_locking: bool = False, name: str | None = None) -> Variable:
         """Multiply rows by the slices of ``delta``, as ``nbvars.scatter_mul``."""
-        return state_ops.scatter_mul(self, *state_ops.parts_of("scatter_mul", delta), use_locking)
+        return self._scatter("mul", delta, use_locking)
 
     def scatter_div(self, delta: IndexedSlices, use_locking: bool = False, name: str | None = None) -> Variable:
         """Divide rows by the slices of ``delta``, as ``nbvars.scatter_div``."""
-        return state_ops.scatter_div(self, *state_ops.parts_of("scatter_div", delta), use_locking)
+        return self._scatter("div", delta, use_locking)
 
     def scatter_min(self, delta: IndexedSlices, use_locking: bool = False, name: str | None = None) -> Variable:
         """Keep the smaller of rows and the slices of ``delta``, as ``nbvars.scatter_min``."""
-        return state_ops.scatter_min(self, *state_ops.parts_of("scatter_min", delta), use_locking)
+        return self._scatter("min", delta, use_locking)
 
     def scatter_max(self, delta: IndexedSlices, use_locking: bool = False, name: str | None = None) -> Variable:
         """Keep the larger of rows and the slices of ``delta``, as ``nbvars.scatter_max``."""
-        return state_ops.scatter_max(self, *state_ops.parts_of("scatter_max", delta), use_locking)
+        return self._scatter("max", delta, use_locking)
 
     def batch_scatter_update(
         self, delta: IndexedSlices, use_locking: bool = False, name: str | None = None

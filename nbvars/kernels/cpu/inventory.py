@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nbvars.kernels.cpu import assign, cast, counter, scatter
+from nbvars.kernels.cpu import assign, cast, counter, fast_scatter, scatter
 from nbvars.kernels.cpu.compiled import _KernelCache
 from nbvars.kernels.cpu.elements import element_of
 
@@ -50,6 +50,8 @@ def _kernels_of(op: str, dtype: np.dtype[Any], dtypes: list[np.dtype[Any]]) -> I
             yield (scatter._first_outside_kernel,)
             yield scatter._rows_kernel, rule, element
             yield scatter._elements_kernel, rule, element
+            if not (rule == "div" and dtype.kind in "iu"):
+                yield fast_scatter.fast_scatter_kernel, rule, element
         else:
             yield assign._array_kernel, rule, element
             yield assign._value_kernel, rule, element

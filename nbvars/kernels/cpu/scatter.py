@@ -43,7 +43,9 @@ SHARED_ROW_BYTES = 128
 """Narrower rows are not shared out: two threads would write to one cache line."""
 
 
-def _over_rows(rule: Callable[..., Any]) -> Callable[..., Any]:
+def over_rows(rule: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the loop that applies ``rule`` to rows of a matrix, in the order of the indices."""
+
     def scatter_rows(ref, indices, values, owner, owners_mask):
         # Unsigned numbers spare Numba's wraparound of negative indices; a negative index is a huge one here. The
         # comparison with num_rows keeps the loop inside the buffer, whatever somebody does to the indices meanwhile.
@@ -89,7 +91,7 @@ def _over_single_elements(rule: Callable[..., Any]) -> Callable[..., Any]:
 
 @functools.cache
 def _rows_kernel(operation: str, element: Element) -> Callable[..., Any]:
-    loop = _over_rows(rule_of(operation, element))
+    loop = over_rows(rule_of(operation, element))
     indices, owner = types.Array(types.int64, 1, "C"), types.uint64
     signature = types.void(element.matrix, indices, element.matrix, owner, owner)
     return compile_kernel(f"scatter_{operation} rows {element.name}", loop, signature)

@@ -77,11 +77,11 @@ def test_a_forked_child_keeps_the_number_of_threads():
     assert in_forked_child(kernels.get_num_threads) == "3"
 
 
-def test_a_child_forked_while_the_pool_is_locked_makes_large_updates():
+def test_a_child_forked_while_its_parent_hands_out_parts_makes_large_updates(monkeypatch):
     kernels.set_num_threads(2)
     assert large_updates()
-    with threads._pool._lock:
-        assert in_forked_child(large_updates) == "True"
+    monkeypatch.setattr(threads._caller, "submitting", True)
+    assert in_forked_child(lambda: not threads._caller.submitting and large_updates()) == "True"
 
 
 def test_a_child_forked_during_large_updates_of_other_threads_makes_its_own():

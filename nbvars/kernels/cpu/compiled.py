@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,15 @@ class CompiledKernel(NamedTuple):
 
 
 COMPILED: list[CompiledKernel] = []
+
+
+class _Thread(threading.local):
+    """Numba cannot be interrupted by itself: it would call itself for ever, and crash."""
+
+    is_compiling = False
+
+
+_thread = _Thread()
 
 
 @functools.cache
@@ -65,11 +75,18 @@ def compile_kernel(name: str, py_func: Callable[..., Any], signature: Any, *, no
     """
     if config.DISABLE_JIT:
         raise RuntimeError(message(name, "kernels cannot run without the JIT", "NUMBA_DISABLE_JIT=1", "it unset or 0"))
+    if _thread.is_compiling:
+        wrong = "a signal handler cannot compile a kernel while its thread compiles another"
+        raise RuntimeError(message(name, wrong, "no such kernel yet", "nbvars.warmup() before signals come"))
     start = time.perf_counter()
     py_func.__qualname__ = name.replace(" ", "_")
     dispatcher = njit(nogil=nogil, error_model="numpy")(py_func)
     dispatcher._cache = _KernelCache(py_func)
-    dispatcher.compile(signature)
+    _thread.is_compiling = True
+    try:
+        dispatcher.compile(signature)
+    finally:
+        _thread.is_compiling = False
     overload = dispatcher.overloads[signature.args]
     from_cache = bool(dispatcher.stats.cache_hits)
     COMPILED.append(CompiledKernel(name, str(signature), time.perf_counter() - start, from_cache))

@@ -45,29 +45,36 @@ class _Pool:
     def __init__(self) -> None:
         self.num_threads: int | None = None
         self._executor: ThreadPoolExecutor | None = None
-        self._lock = threading.Lock()
 
     def executor(self) -> ThreadPoolExecutor:
-        with self._lock:
-            if self._executor is None:
-                self._executor = ThreadPoolExecutor(max(1, get_num_threads() - 1), "nbvars")
-            return self._executor
+        # Two callers at once may make two; the one that is overwritten ends by itself, as below.
+        executor = self._executor
+        if executor is None:
+            executor = self._executor = ThreadPoolExecutor(max(1, get_num_threads() - 1), "nbvars")
+        return executor
 
     def drop(self) -> None:
-        with self._lock:
-            executor, self._executor = self._executor, None
-        if executor is not None:
-            executor.shutdown(wait=False)
-
-    def forget(self) -> None:
-        """Start afresh in a forked child: its parent's threads do not exist there."""
+        """Start afresh at the next large update. An executor that nobody refers to ends its threads."""
         self._executor = None
-        self._lock = threading.Lock()
 
 
-_pool = _Pool()
+class _Caller(threading.local):
+    """Whether a thread is handing out parts: a signal handler that comes in between must not do so, too."""
+
+    submitting = False
+
+
+_pool, _caller = _Pool(), _Caller()
+
+
+def _after_fork_in_child() -> None:
+    # The threads of the parent do not exist here, and the thread that forked may have been in the middle of a call.
+    _pool.drop()
+    _caller.submitting = False
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.forget)
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def get_num_threads() -> int:
@@ -91,12 +98,7 @@ def run_parts(kernel: Callable[..., Any], parts: list[tuple[Any, ...]]) -> None:
     """Call ``kernel(*part)`` for every part, at the same time where threads can be had; return when all are done."""
     futures: list[Future[Any]] = []
     try:
-        if len(parts) > 1:
-            # RuntimeError: no thread can be started (limits, shutdown); the caller then does the rest.
-            with contextlib.suppress(RuntimeError):
-                executor = _pool.executor()
-                for part in parts[1:]:
-                    futures.append(executor.submit(kernel, *part))
+        _submit(kernel, parts[1:], futures)
         for part in parts[:1] + parts[1 + len(futures) :]:
             kernel(*part)
         # On a busy machine the helpers come late: what none of them has begun, the caller does as well.
@@ -105,6 +107,21 @@ def run_parts(kernel: Callable[..., Any], parts: list[tuple[Any, ...]]) -> None:
                 kernel(*part)
     finally:
         _wait(futures)
+
+
+def _submit(kernel: Callable[..., Any], parts: list[tuple[Any, ...]], futures: list[Future[Any]]) -> None:
+    """Hand ``parts`` to helpers, in order, and append their futures; fewer if not all can be handed out."""
+    # The executor's locks cannot be taken twice by one thread, as a signal handler would.
+    if not parts or _caller.submitting:
+        return
+    _caller.submitting = True
+    try:
+        with contextlib.suppress(RuntimeError):  # no thread can be started: limits, or the end of the interpreter
+            executor = _pool.executor()
+            for part in parts:
+                futures.append(executor.submit(kernel, *part))
+    finally:
+        _caller.submitting = False
 
 
 def _wait(futures: list[Future[Any]]) -> None:

@@ -30,6 +30,16 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_lock)
 
 
+def checked_key(name: Any) -> Any:
+    """Return ``name`` if it can be the name of a collection; ``TypeError`` if it cannot be hashed."""
+    try:
+        hash(name)
+    except TypeError as error:
+        wrong = "the name of a collection cannot be hashed"
+        raise TypeError(message("collection", wrong, repr(name), "a string or another hashable value")) from error
+    return name
+
+
 class _NameScope(threading.local):
     """The name scope that a thread is in, without the trailing slash."""
 
@@ -63,7 +73,7 @@ class Graph:
 
         Source: TensorFlow 1 API pages, ``tf.Graph.add_to_collections``.
         """
-        for name in (names,) if isinstance(names, str) else dict.fromkeys(names):
+        for name in (names,) if isinstance(names, str) else dict.fromkeys(map(checked_key, names)):
             self.add_to_collection(name, value)
 
     def add_weakly(self, name: Any, value: Any) -> None:
@@ -79,7 +89,7 @@ class Graph:
 
     def _add(self, name: Any, reference: Callable[[], Any], place: int) -> None:
         with _lock:
-            self._collections.setdefault(name, {})[place] = reference
+            self._collections.setdefault(checked_key(name), {})[place] = reference
 
     def get_collection(self, name: Any, scope: str | None = None) -> list[Any]:
         """Return the values of the collection ``name``, in the order in which they came.
@@ -91,7 +101,7 @@ class Graph:
 
         Source: TensorFlow 1 API pages, ``tf.Graph.get_collection``.
         """
-        references = list(self._collections.get(name, {}).values())
+        references = list(self._collections.get(checked_key(name), {}).values())
         values = [value for value in (reference() for reference in references) if value is not None]
         if scope is None:
             return values
@@ -152,7 +162,8 @@ class Graph:
         Source: TensorFlow 1 API pages, ``tf.Graph.name_scope``.
         """
         outer = self._scope.name
-        inner = "" if not name else name[:-1] if name.endswith("/") else self.unique_name(name)
+        is_taken_as_it_is = isinstance(name, str) and name.endswith("/")
+        inner = "" if not name else name[:-1] if is_taken_as_it_is else self.unique_name(name)
         self._scope.name = inner
         try:
             yield f"{inner}/" if inner else ""

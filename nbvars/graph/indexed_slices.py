@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 CONVERSIONS: dict[str, Callable[..., Any]] = {}
 
 
+# What takes the dtype of the variable that it updates.
+_WITHOUT_DTYPE = (list, tuple, int, float, complex, np.generic)
+
+
 class IndexedSlices:
     """Slices ``values[i]`` of a larger tensor, each at the row ``indices[i]`` of its first axis.
 
@@ -52,8 +56,8 @@ class IndexedSlices:
             value_shape, index_shape = values.shape, indices.shape
         else:
             converted, value_shape = _part(values)
-            # A list is kept: the variable that it updates has a say in its dtype.
-            values = values if isinstance(values, (list, tuple)) else converted
+            # Lists and numbers are kept: the variable that they update has a say in their dtype.
+            values = values if isinstance(values, _WITHOUT_DTYPE) else converted
             no_rows = isinstance(indices, (list, tuple)) and not indices
             indices, index_shape = _part(np.empty(0, np.int64) if no_rows else indices)
             expect_integer("IndexedSlices", "indices", as_dtype(indices.dtype))
@@ -91,7 +95,7 @@ class IndexedSlices:
     @property
     def dtype(self) -> DType:
         """Return the dtype of ``values``."""
-        return self.values.dtype if isinstance(self._values, (list, tuple)) else as_dtype(self._values.dtype)
+        return self.values.dtype if isinstance(self._values, _WITHOUT_DTYPE) else as_dtype(self._values.dtype)
 
     @property
     def shape(self) -> TensorShape:

@@ -90,7 +90,11 @@ def set_value(x: Variable, value: Any) -> None:
         TypeError: ``x`` is no variable.
     """
     _expect_variable("set_value", x)
-    value = np.asarray(value)
+    try:
+        value = np.asarray(value)
+    except ValueError as error:
+        wrong = "value does not form an array"
+        raise ValueError(message("set_value", wrong, type(value).__name__, "lists of equal lengths")) from error
     if value.shape != tuple(x.shape.as_list()):
         raise ValueError(message("set_value", "value has the wrong shape", value.shape, tuple(x.shape.as_list())))
     x.assign(cast_tensor(value, x.dtype))

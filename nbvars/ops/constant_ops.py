@@ -23,11 +23,11 @@ from nbvars.ops.shape_rules import (
 )
 from nbvars.runtime.conversion import borrow, convert_to_tensor, match
 from nbvars.runtime.definition import Array, OpDefinition, TensorSpec, apply_op
-from nbvars.runtime.tensor import Tensor, TensorValue
+from nbvars.runtime.tensor import LiveTensor, Tensor, TensorValue
 
 
 def constant(value: TensorValue, dtype: Any = None, shape: Sizes | None = None, name: str | None = None) -> Tensor:
-    """Return ``value`` as a new tensor, converted as ``convert_to_tensor`` does.
+    """Return ``value`` as a new tensor, converted as ``convert_to_tensor`` does; of a variable, its value now.
 
     Args:
         value: A number, an array, or nested lists.
@@ -42,6 +42,8 @@ def constant(value: TensorValue, dtype: Any = None, shape: Sizes | None = None, 
     Source: TensorFlow 1 API pages, ``tf.constant``.
     """
     tensor = convert_to_tensor(value, dtype)
+    if type(tensor) is LiveTensor:
+        tensor = Tensor._wrap(tensor._array.copy(), tensor._device)
     if shape is None:
         return tensor
     sizes = checked_shape("constant", "shape", as_sizes("constant", "shape", shape))
@@ -92,8 +94,9 @@ def fill(dims: Sizes, value: TensorValue, name: str | None = None) -> Tensor:
     return apply_op(FILL, value, name=name, dims=as_sizes("fill", "dims", dims))
 
 
-def _filled(shape: Sizes, number: int, dtype: Any, name: str | None) -> Tensor:
-    return fill(shape, borrow(np.array(number, as_dtype(dtype).numpy_dtype)), name)
+def _filled(op: str, shape: Sizes, number: int, dtype: Any, name: str | None) -> Tensor:
+    sizes = checked_shape(op, "shape", as_sizes(op, "shape", shape))
+    return apply_op(FILL, np.array(number, as_dtype(dtype).numpy_dtype), name=name, dims=sizes)
 
 
 def zeros(shape: Sizes, dtype: Any = dtypes.float32, name: str | None = None) -> Tensor:
@@ -101,7 +104,7 @@ def zeros(shape: Sizes, dtype: Any = dtypes.float32, name: str | None = None) ->
 
     Source: TensorFlow 1 API pages, ``tf.zeros``.
     """
-    return _filled(shape, 0, dtype, name)
+    return _filled("zeros", shape, 0, dtype, name)
 
 
 def ones(shape: Sizes, dtype: Any = dtypes.float32, name: str | None = None) -> Tensor:
@@ -109,7 +112,7 @@ def ones(shape: Sizes, dtype: Any = dtypes.float32, name: str | None = None) -> 
 
     Source: TensorFlow 1 API pages, ``tf.ones``.
     """
-    return _filled(shape, 1, dtype, name)
+    return _filled("ones", shape, 1, dtype, name)
 
 
 def _infer_like(x: TensorSpec, dtype: DType | None) -> TensorSpec:
@@ -187,6 +190,9 @@ def _range(start: Array, limit: Array, delta: Array) -> Array:
     """Return ``start + i * delta`` for each ``i`` that stays below ``limit``."""
     exact: type[int] | type[float] = int if start.dtype in _INTEGER_DTYPES else float
     first, last, step = exact(start), exact(limit), exact(delta)
+    if not (math.isfinite(first) and math.isfinite(last) and math.isfinite(step)):
+        wrong = message("range", "a bound is not finite", (first, last, step), "finite start, limit and delta")
+        raise InvalidArgumentError(None, None, wrong)
     if step == 0:
         raise InvalidArgumentError(None, None, message("range", "delta is zero", step, "another step"))
     if (last - first) * step < 0:
@@ -195,12 +201,21 @@ def _range(start: Array, limit: Array, delta: Array) -> Array:
     size = -((first - last) // step) if exact is int else int(np.ceil((last - first) / step))
     if exact is int:
         return (np.arange(size, dtype=np.int64) * step + first).astype(start.dtype)
-    return (np.arange(size, dtype=np.float64) * step + first).astype(start.dtype)
+    numbers = (np.arange(size, dtype=np.float64) * step + first).astype(start.dtype)
+    # ``delta`` was rounded to the dtype, so one number too many may fit, and be rounded to ``limit`` itself.
+    return numbers[:-1] if size and numbers[-1] == limit else numbers
 
 
 _INTEGER_DTYPES = [dtype.numpy_dtype for dtype in INTEGER]
 RANGE = OpDefinition("Range", _infer_range, _range)
-_RANGE_ORDER = (dtypes.int32, dtypes.int64, dtypes.float32, dtypes.float64)
+_RANGE_ORDER = (
+    dtypes.int32,
+    dtypes.int64,
+    dtypes.float16,
+    dtypes.bfloat16,
+    dtypes.float32,
+    dtypes.float64,
+)
 
 
 def range(
@@ -212,19 +227,20 @@ def range(
 ) -> Tensor:
     """Return the numbers from ``start`` (0 if only one bound is given) up to, without, ``limit``.
 
-    Without ``dtype`` it is the widest one of the three, in the order int32, int64, float32, float64.
+    Without ``dtype`` it is the widest one of the three, in the order int32, int64, float16, bfloat16, float32,
+    float64.
 
     Raises:
-        InvalidArgumentError: ``delta`` is zero or leads away from ``limit``.
+        InvalidArgumentError: ``delta`` is zero or leads away from ``limit``, or a bound is not finite.
 
     Source: TensorFlow 1 API pages, ``tf.range``.
     """
     if limit is None:
         start, limit = 0, start
     if dtype is not None:
-        bounds = [convert_to_tensor(bound, dtype) for bound in (start, limit, delta)]
+        bounds = [borrow(bound, as_dtype(dtype), "range") for bound in (start, limit, delta)]
         return apply_op(RANGE, *bounds, name=name)
-    bounds = [borrow(bound) for bound in (start, limit, delta)]
+    bounds = [borrow(bound, None, "range") for bound in (start, limit, delta)]
     widest = max((bound.dtype for bound in bounds if bound.dtype in _RANGE_ORDER), key=_RANGE_ORDER.index, default=None)
     if widest is not None:
         bounds = [_widened(bound, widest) for bound in bounds]
@@ -232,7 +248,7 @@ def range(
 
 
 def _widened(bound: Tensor, dtype: DType) -> Tensor:
-    """Return a bound of a range in its common dtype, if it is of one of the four that have an order."""
+    """Return a bound of a range in its common dtype, if it is of one of those that have an order."""
     return borrow(bound._array.astype(dtype.numpy_dtype)) if bound.dtype in _RANGE_ORDER else bound
 
 

@@ -40,6 +40,8 @@ def getitem(tensor: TensorValue, key: Any) -> Tensor:
         elif isinstance(item, slice):
             bounds = (None if bound is None else _as_bound(bound) for bound in (item.start, item.stop, item.step))
             items.append(slice(*bounds))
+            if items[-1].step == 0:
+                raise ValueError(message("getitem", "the step of a slice is zero", 0, "another step"))
         elif isinstance(item, list) or (isinstance(item, (TensorLike, np.ndarray)) and item.ndim > 0):
             items.append(_ARRAY)
             arrays.append(borrow(item if not isinstance(item, list) or item else np.zeros(0, np.int64)))

@@ -88,6 +88,8 @@ def gather(params: TensorValue, indices: TensorValue, axis: int = 0, name: str |
 
     Source: TensorFlow 1 API pages, ``tf.gather``.
     """
+    if isinstance(indices, (list, tuple)) and not indices:
+        indices = np.empty(0, np.int32)
     return apply_op(GATHER, params, indices, name=name, axis=as_int("gather", "axis", axis))
 
 

@@ -114,7 +114,7 @@ def _split_sizes(length: int | None, sizes: int | tuple[int, ...]) -> tuple[int 
     if isinstance(sizes, int):
         if sizes < 1 or (length is not None and length % sizes):
             raise ValueError(
-                message("split", "the axis cannot be split evenly", f"{sizes} parts", f"parts of {length}")
+                message("split", "the axis cannot be split evenly", f"{sizes} parts", f"a number that divides {length}")
             )
         return (None if length is None else length // sizes,) * sizes
     given = sum(size for size in sizes if size != -1)
@@ -243,5 +243,7 @@ def pad(
     pairs = np.asarray(paddings)
     if pairs.shape[1:] != (2,):
         raise ValueError(message("pad", "paddings has the wrong shape", pairs.shape, "(rank, 2)"))
-    inputs = match("pad", tensor, constant_values)
+    # False becomes the zero of any dtype; 0 would not become that of bool.
+    is_zero = type(constant_values) is int and constant_values == 0
+    inputs = match("pad", tensor, False if is_zero else constant_values)
     return apply_op(PAD, *inputs, name=name, paddings=as_sizes("pad", "paddings", pairs), mode=mode.upper())

@@ -113,7 +113,7 @@ def tensordot(a: TensorValue, b: TensorValue, axes: Any, name: str | None = None
     Source: TensorFlow 1 API pages, ``tf.tensordot``.
     """
     pairs: _AxisPairs
-    if np.ndim(axes) == 0 and not isinstance(axes, (list, tuple)):
+    if not isinstance(axes, (list, tuple)) and np.ndim(axes) == 0:
         pairs = as_int("tensordot", "axes", axes)
     elif len(axes) == 2:
         pairs = as_sizes("tensordot", "axes", axes[0]), as_sizes("tensordot", "axes", axes[1])
@@ -145,6 +145,11 @@ def _norm(x: Array, ord: str | float, axis: tuple[int, ...] | None, keepdims: bo
         order = 2 if len(axis) == 1 else "fro"
     if x.size == 0:
         return np.zeros(reduced_shape("norm", x.shape, axis, keepdims), x.dtype)  # type: ignore[arg-type]
+    if order == 2 and len(axis) == 2:
+        # The singular values of what is not finite are NaN; LAPACK would refuse the whole batch.
+        is_finite = np.isfinite(x).all(axis, keepdims=True)
+        largest = np.asarray(np.linalg.norm(np.where(is_finite, x, 0), 2, axis, keepdims))
+        return np.where(is_finite.reshape(largest.shape), largest, np.nan).astype(x.dtype)
     result = np.linalg.norm(x, order, axis[0] if len(axis) == 1 else axis, keepdims)
     return np.asarray(result).astype(x.dtype)
 
@@ -171,5 +176,7 @@ def norm(
 
     Source: TensorFlow 1 API pages, ``tf.norm``.
     """
+    if not isinstance(ord, (str, int, float, np.integer, np.floating)):
+        raise TypeError(message("norm", "ord has the wrong type", type(ord).__name__, "a string or a real number"))
     axes = None if axis is None else as_sizes("norm", "axis", axis)
     return apply_op(NORM, tensor, name=name, ord=ord, axis=axes, keepdims=bool(keepdims))

@@ -210,7 +210,9 @@ def add_n(inputs: Sequence[TensorValue], name: str | None = None) -> Tensor:
 
     Source: TensorFlow 1 API pages, ``tf.add_n``.
     """
-    if not isinstance(inputs, (list, tuple)) or not inputs:
+    if not isinstance(inputs, (list, tuple)):
+        raise ValueError(message("add_n", "inputs is no list", type(inputs).__name__, "a list of tensors"))
+    if not inputs:
         raise ValueError(message("add_n", "inputs has no elements", repr(inputs), "a list of tensors"))
     return apply_op(ADD_N, *match("add_n", *inputs), name=name)
 

@@ -217,8 +217,13 @@ def _uniform(minval: Array, maxval: Array, shape: tuple[int, ...], seed: int | N
     if is_integer:
         return _streams.draw(seed, lambda stream: np.asarray(stream.integers(minval, maxval, shape, dtype)))
     exact = _drawn_dtype(dtype)
+    width = np.subtract(maxval, minval, dtype=exact)
+    if not np.isfinite(width).all():
+        got, expected = f"[{minval}, {maxval})", f"a width that fits {dtype}"
+        wrong = message("random_uniform", "the range is too wide", got, expected)
+        raise InvalidArgumentError(None, None, wrong)
     numbers = _streams.draw(seed, lambda stream: np.asarray(stream.random(shape, exact)))
-    scaled = _scaled(numbers, minval, np.subtract(maxval, minval, dtype=exact))
+    scaled = _scaled(numbers, minval, width)
     # Rounding can give maxval itself, which is not in the range.
     return np.where(scaled < maxval, scaled, np.nextafter(maxval, minval))
 
@@ -238,7 +243,7 @@ def random_uniform(
 
     Raises:
         ValueError: ``maxval`` is not given, and ``dtype`` is an integer type.
-        InvalidArgumentError: The range is empty.
+        InvalidArgumentError: The range is empty, or wider than the dtype can tell.
 
     Source: TensorFlow 1 API pages, ``tf.random_uniform``.
     """

@@ -42,7 +42,8 @@ def _mean(x: Array, axis: _Axes, keepdims: bool) -> Any:
         wrong = message("reduce_mean", "the mean of no integers", f"shape {x.shape}", "one element or more")
         raise InvalidArgumentError(None, None, wrong)
     total = _reduce(np.add, x, axis, keepdims, dtype=np.uint64 if x.dtype.kind == "u" else np.int64)
-    return (np.sign(total) * (np.abs(total) // np.array(count, total.dtype))).astype(x.dtype)
+    quotient, rest = np.divmod(total, np.array(count, total.dtype))
+    return np.asarray(quotient + ((total < 0) & (rest != 0)).astype(total.dtype)).astype(x.dtype)
 
 
 def _max(x: Array, axis: _Axes, keepdims: bool) -> Any:

@@ -40,6 +40,7 @@ def device(name: str | DeviceSpec | None) -> Iterator[None]:
     What an inner scope leaves open it takes from the outer one; ``None`` undoes all outer scopes.
 
     Raises:
+        TypeError: ``name`` is neither a string nor a ``DeviceSpec``.
         ValueError: ``name`` is malformed.
         InvalidArgumentError: There is no such device.
 
@@ -48,7 +49,7 @@ def device(name: str | DeviceSpec | None) -> Iterator[None]:
     if name is None:
         spec = DeviceSpec()
     else:
-        inner = DeviceSpec.from_string(name) if isinstance(name, str) else name
+        inner = name if isinstance(name, DeviceSpec) else DeviceSpec.from_string(name)
         spec = _scopes.spec.make_merged_spec(inner)
     outer = _scopes.spec, _scopes.device
     _scopes.spec, _scopes.device = spec, resolve_device(spec)

@@ -16,6 +16,7 @@ from nbvars.runtime.context import current_device
 from nbvars.runtime.indices import check_indices
 from nbvars.runtime.quiet import quietly
 from nbvars.runtime.tensor import DTYPE_OF, Tensor, TensorLike, TensorValue
+from nbvars.shapes import Dimension, TensorShape
 
 Array = npt.NDArray[Any]
 
@@ -38,8 +39,9 @@ def convert_to_tensor(
     """Return ``value`` as a tensor.
 
     Floats become float32, ints int32, bools bool and complex numbers complex128; arrays and NumPy's numbers
-    keep their dtype. ``dtype`` converts where NumPy's ``same_kind`` rule allows it. An array is copied; a
-    variable is not: its tensor shows later updates, as ``value()`` does. ``IndexedSlices`` are added up.
+    keep their dtype; a ``TensorShape`` becomes a vector of int32. ``dtype`` converts where NumPy's
+    ``same_kind`` rule allows it. An array is copied; a variable is not: its tensor shows later updates, as
+    ``value()`` does. ``IndexedSlices`` are added up.
 
     Args:
         value: A number, an array, a tensor, a variable, ``IndexedSlices``, or nested lists of those.
@@ -80,6 +82,8 @@ def borrow(value: Any, dtype: DType | None = None, where: str = "convert_to_tens
         return borrow(_sum_of_slices(where, value), dtype, where)
     elif _is_sequence(value):
         array = _from_sequence(where, value, dtype)
+    elif isinstance(value, (TensorShape, Dimension)):
+        return borrow(_sizes(where, value), dtype, where)
     else:
         array = _from_array(where, np.asarray(value), dtype)
     return Tensor._wrap(array, current_device())
@@ -129,7 +133,8 @@ def _from_array(where: str, array: Array, dtype: DType | None) -> Array:
     if dtype is None or dtype is found:
         return array
     if _RANKS[found] > _RANKS[dtype]:
-        raise TypeError(_wrong_dtype(where, found, dtype, "convert the array with astype first"))
+        remedy = "convert the array with astype first" if array.ndim else "use cast"
+        raise TypeError(_wrong_dtype(where, found, dtype, remedy))
     result: Array = quietly(array.astype, dtype.numpy_dtype)
     return result
 
@@ -149,6 +154,8 @@ def _from_sequence(where: str, value: Sequence[Any], dtype: DType | None) -> Arr
     _collect_types(value, leaves)
     if any(issubclass(leaf, (TensorLike, IndexedSlices)) for leaf in leaves):
         return _stacked(where, value, dtype)
+    if Dimension in leaves:
+        return _from_sequence(where, _without_dimensions(where, value), dtype)
     if leaves <= _DEFAULTS.keys():
         # An empty list holds nothing that could not become any dtype.
         empty = dtypes.float32 if dtype is None else dtype
@@ -159,6 +166,23 @@ def _from_sequence(where: str, value: Sequence[Any], dtype: DType | None) -> Arr
             dtype,
         )
     return _from_array(where, _regular(where, value), dtype)
+
+
+def _sizes(where: str, value: TensorShape | Dimension) -> Any:
+    """Return a shape or a dimension, which must be known, as an array of integers."""
+    sizes = TensorShape([value]) if isinstance(value, Dimension) else value
+    if not sizes.is_fully_defined():
+        raise ValueError(message(where, "the shape is not fully known", value, "known sizes only"))
+    known = np.array(sizes.as_list(), np.int64)
+    fitting = known if (known > dtypes.int32.max).any() else known.astype(np.int32)
+    return fitting[0] if isinstance(value, Dimension) else fitting
+
+
+def _without_dimensions(where: str, value: Any) -> Any:
+    """Return nested lists with numbers in the place of dimensions."""
+    if _is_sequence(value):
+        return [_without_dimensions(where, element) for element in value]
+    return int(_sizes(where, value)) if isinstance(value, Dimension) else value
 
 
 def _collect_types(value: Sequence[Any], leaves: set[type]) -> None:
@@ -173,14 +197,15 @@ def _collect_types(value: Sequence[Any], leaves: set[type]) -> None:
 
 def _from_python(where: str, value: Any, default: DType, dtype: DType | None) -> Array:
     """Return a Python number, or nested lists, as an array of ``dtype``, of ``default`` without one."""
+    remedy = ""
     if dtype is None:
         dtype = default
+        remedy = "pass dtype=int64" if default is dtypes.int32 else ""
     elif _RANKS[default] > _RANKS[dtype] and not (default is dtypes.int32 and dtype.is_unsigned):
         raise TypeError(_wrong_dtype(where, _python_name(default), dtype, "use cast"))
     try:
         return _regular(where, value, dtype.numpy_dtype)
     except OverflowError as error:
-        remedy = "pass dtype=int64" if dtype is dtypes.int32 else ""
         raise ValueError(message(where, f"a number does not fit {dtype}", _brief(value), dtype, remedy)) from error
 
 

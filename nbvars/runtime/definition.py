@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from nbvars.checks import message
 from nbvars.dtypes import DType
-from nbvars.errors import ResourceExhaustedError
+from nbvars.errors import OpError, ResourceExhaustedError
 from nbvars.runtime.context import current_device
 from nbvars.runtime.conversion import borrow
 from nbvars.runtime.quiet import quietly
@@ -19,6 +19,10 @@ from nbvars.runtime.tensor import Tensor
 
 Array: TypeAlias = npt.NDArray[Any]
 Shape: TypeAlias = tuple[int | None, ...] | None
+
+
+_MOST_AXES = 64
+"""The highest rank of NumPy's arrays."""
 
 
 class TensorSpec(NamedTuple):
@@ -60,9 +64,17 @@ def apply_op(definition: OpDefinition, *inputs: Any, name: str | None = None, **
         arrays.append(array)
         specs.append(TensorSpec(array.shape, dtype))
     spec = definition.infer(*specs, **attrs)
+    # Before NumPy sees it: some of its functions (take, in 2.4) crash the process beyond this rank.
+    if type(spec) is TensorSpec and spec.shape is not None and len(spec.shape) > _MOST_AXES:
+        raise ValueError(
+            message(definition.op_type, "the result has too many axes", len(spec.shape), f"at most {_MOST_AXES}")
+        )
     try:
         result = quietly(definition.compute, *arrays, **attrs)
-    except MemoryError as error:
+    except (MemoryError, ValueError) as error:
+        # All that a shape can be wrong in, ``infer`` has checked: what is left is that NumPy finds it too large.
+        if isinstance(error, OpError):
+            raise
         wrong = message(definition.op_type, "the result does not fit into memory", spec, "a smaller result")
         raise ResourceExhaustedError(None, None, wrong) from error
     if type(spec) is TensorSpec:

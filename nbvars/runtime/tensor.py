@@ -92,7 +92,7 @@ class TensorLike:
         return (tensor[i] for i in range(len(tensor._array)))
 
     def __bool__(self) -> bool:
-        return bool(self._single("bool"))
+        return bool(self._single("bool", "use reduce_any or reduce_all"))
 
     def __int__(self) -> int:
         return int(self._single("int"))
@@ -109,11 +109,12 @@ class TensorLike:
             raise TypeError(message("index", "the tensor is no integer", self.dtype, "an integer dtype"))
         return value
 
-    def _single(self, op: str) -> Any:
+    def _single(self, op: str, remedy: str = "") -> Any:
         """Return the only element as a Python number."""
         array = self._as_tensor()._array
         if array.size != 1:
-            raise ValueError(message(op, "the tensor has no single value", f"shape {array.shape}", "one element"))
+            got = f"shape {array.shape}"
+            raise ValueError(message(op, "the tensor has no single value", got, "one element", remedy))
         return array.item()
 
     def __format__(self, format_spec: str) -> str:

@@ -12,7 +12,7 @@ from nbvars.checks import message
 from nbvars.devices import DeviceSpec
 from nbvars.dtypes import DType, as_dtype
 from nbvars.errors import FailedPreconditionError
-from nbvars.graph.graph import Graph, get_default_graph
+from nbvars.graph.graph import Graph, checked_key, get_default_graph
 from nbvars.graph.indexed_slices import IndexedSlices
 from nbvars.graph.keys import GraphKeys
 from nbvars.kernels.cpu.assign import FastUpdates, fast_updates
@@ -103,6 +103,7 @@ class Variable(TensorLike):
         if collections is not None and not isinstance(collections, (list, tuple, set)):
             wrong = "collections argument to Variable constructor must be a list, tuple, or set"
             raise ValueError(f"Variable: {wrong}: got {collections!r}, expected [{collections!r}]")
+        keys = dict.fromkeys([GraphKeys.VARIABLES] if collections is None else map(checked_key, collections))
         if constraint is not None and not callable(constraint):
             raise TypeError(message("Variable", "constraint cannot be called", constraint, "a function or None"))
         if isinstance(caching_device, str):
@@ -120,7 +121,6 @@ class Variable(TensorLike):
         self._caching_device = caching_device
         self._graph: Graph = get_default_graph()
         self._name = self._graph.unique_name("Variable" if name is None else name)
-        keys = dict.fromkeys([GraphKeys.VARIABLES] if collections is None else collections)
         if self._trainable:
             keys[GraphKeys.TRAINABLE_VARIABLES] = None
         for key in keys:

@@ -7,7 +7,7 @@ import pytest
 
 import nbvars.ops as nb
 from nbvars import dtypes
-from nbvars.errors import InvalidArgumentError
+from nbvars.errors import InvalidArgumentError, ResourceExhaustedError
 from nbvars.runtime.tensor import Tensor
 from nbvars.shapes import TensorShape
 
@@ -193,7 +193,7 @@ def test_split():
     for got, expected in zip(nb.split(X, [1, -1], axis=1), np.split(X, [1], 1), strict=True):
         check(got, expected)
     for sizes, words in [
-        (2, "got 2 parts, expected parts of 3"),
+        (2, "got 2 parts, expected a number that divides 3"),
         ([1, 1], r"got \(1, 1\), expected a sum of 3"),
         ([4, -1], r"got \(4, -1\), expected a sum of 3"),
     ]:
@@ -321,3 +321,75 @@ def test_unique_keeps_the_order_of_first_occurrence(dtype):
     assert nb.unique(values, "int64").idx.dtype == "int64"
     with pytest.raises(ValueError, match="got 2, expected 1"):
         nb.unique([[1]])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: nb.zeros([2**62]),
+        lambda: nb.ones([0, 2**62]),
+        lambda: nb.range(0, 2**62, dtype="int64"),
+        lambda: nb.linspace(0.0, 1.0, 2**62),
+        lambda: nb.tile([1.0, 2.0], [2**62]),
+        lambda: nb.pad([1.0], [[2**62, 2**62]]),
+        lambda: nb.one_hot([0, 1], 2**62),
+        lambda: nb.random_normal([2**62]),
+        lambda: nb.broadcast_to(1.0, [2**62]),
+    ],
+)
+def test_what_numpy_finds_too_large_does_not_fit_into_memory(make):
+    with pytest.raises(
+        ResourceExhaustedError, match=r"the result does not fit into memory: got .*, expected a smaller"
+    ):
+        make()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: nb.zeros([1] * 65),
+        lambda: nb.expand_dims(nb.zeros([1] * 64), 0),
+        # NumPy 2.4 crashes here.
+        lambda: nb.gather(nb.zeros([1] * 40), nb.zeros([1] * 40, "int32")),
+    ],
+)
+def test_more_axes_than_numpy_has_are_refused(make):
+    with pytest.raises(ValueError, match=r"the result has too many axes: got (65|79), expected at most 64"):
+        make()
+
+
+def test_errors_of_zeros_and_ones_name_them():
+    with pytest.raises(ValueError, match=r"^zeros: shape has a negative size: got \(-1,\)"):
+        nb.zeros([-1])
+    with pytest.raises(TypeError, match=r"^ones: shape has the wrong type: got 1.5, expected an integer"):
+        nb.ones([1.5])
+
+
+@pytest.mark.parametrize("bounds", [(0, np.inf), (np.nan,), (np.inf, 3.0, -1.0), (0.0, 1.0, np.inf)])
+def test_range_needs_finite_bounds(bounds):
+    with pytest.raises(InvalidArgumentError, match=r"range: a bound is not finite: got .*, expected finite"):
+        nb.range(*bounds)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_range_of_16_bits(dtype):
+    result = nb.range(nb.constant(3, dtype))
+    assert (result.dtype, result.numpy().tolist()) == (dtype, [0, 1, 2])
+    assert nb.range(nb.constant(1, dtype), nb.constant(3.0)).dtype == "float32"
+
+
+def test_pad_of_bools_is_false_by_default():
+    assert nb.pad([True], [[1, 1]]).numpy().tolist() == [False, True, False]
+
+
+def test_gather_takes_an_empty_list():
+    assert nb.gather([1.0, 2.0], []).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "limit", "delta"), [("float32", 7.0, 0.7), ("float32", -7.0, -0.7), ("float16", 1.0, 0.1)]
+)
+def test_range_leaves_out_what_is_rounded_to_the_limit(dtype, limit, delta):
+    result = nb.range(0.0, limit, delta, dtype=dtype).numpy()
+    assert result.size == 10
+    assert abs(result[-1]) < abs(limit)

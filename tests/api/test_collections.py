@@ -193,3 +193,17 @@ def test_graph_keys_are_those_of_tensorflow():
 
 def test_eager_is_the_mode():
     assert tf.executing_eagerly() is True
+
+
+def test_a_collection_needs_a_name_that_can_be_hashed():
+    words = r"collection: the name of a collection cannot be hashed: got \[1\], expected a string"
+    tf.reset_default_graph()
+    for use in (
+        lambda: tf.add_to_collection([1], 2),
+        lambda: tf.add_to_collections([[1]], 2),
+        lambda: tf.get_collection([1]),
+        lambda: tf.Variable(0.0, collections=[[1]]),
+    ):
+        with pytest.raises(TypeError, match=words):
+            use()
+    assert tf.Variable(0.0).name == "Variable:0"

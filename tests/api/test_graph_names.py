@@ -141,3 +141,11 @@ def test_graphs_have_their_own_names():
     with first.name_scope("a"):
         assert first.unique_name("w") == "a/w"
         assert second.unique_name("w") == "w_1"
+
+
+def test_a_scope_must_be_a_string():
+    with (
+        pytest.raises(ValueError, match="unique_name: the name is not valid: got 3, expected letters"),
+        tf.name_scope(3),
+    ):
+        pass

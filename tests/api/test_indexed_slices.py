@@ -135,3 +135,11 @@ def test_a_list_of_values_is_float32_where_nothing_else_asks():
     slices = nbvars.IndexedSlices([[0.5]], [0])
     assert slices.dtype == "float32"
     assert (-slices).values.numpy().tolist() == [[-0.5]]
+
+
+@pytest.mark.parametrize("value", [1, 1.0, np.float64(1)])
+def test_a_number_takes_the_dtype_of_the_variable(value):
+    variable = nbvars.Variable([1.0, 2.0])
+    slices = IndexedSlices(value, 1)
+    assert variable.scatter_sub(slices).numpy().tolist() == [1.0, 1.0]
+    assert slices.dtype == slices.values.dtype

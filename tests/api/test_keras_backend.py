@@ -378,3 +378,10 @@ def test_random_variables_have_their_distribution():
     normal = K.random_normal_variable((10_000,), 5.0, 0.5, dtype="float64", seed=1).numpy()
     assert abs(normal.mean() - 5) < 0.03
     assert abs(normal.std() - 0.5) < 0.02
+
+
+def test_set_value_refuses_ragged_lists():
+    v = K.variable([1.0, 2.0])
+    with pytest.raises(ValueError, match="set_value: value does not form an array: got list, expected lists of equal"):
+        K.set_value(v, [[1.0], [2.0, 3.0]])
+    assert K.get_value(v).tolist() == [1.0, 2.0]

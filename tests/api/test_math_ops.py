@@ -348,3 +348,34 @@ def test_saturate_cast_needs_an_order():
     with pytest.raises(TypeError, match="got complex64 to int8, expected real dtypes"):
         nb.saturate_cast(np.complex64(1), "int8")
     assert nb.saturate_cast(nb.constant(1.0), dtypes.float64).dtype == "float64"
+
+
+def test_the_spectral_norm_of_what_is_not_finite_is_nan():
+    x = np.array([[[np.nan, 1.0], [1.0, 1.0]], [[np.inf, 1.0], [1.0, 1.0]], [[3.0, 0.0], [0.0, 4.0]]], np.float32)
+    result = nb.norm(x, 2, axis=(1, 2))
+    np.testing.assert_allclose(result.numpy(), [np.nan, np.nan, 4.0])
+    assert result.dtype == "float32"
+    assert nb.norm(x, 2, axis=(1, 2), keepdims=True).shape == (3, 1, 1)
+
+
+@pytest.mark.parametrize("order", [None, [1], 1j])
+def test_norm_refuses_what_is_no_order(order):
+    with pytest.raises(TypeError, match=r"norm: ord has the wrong type: got .*, expected a string or a real number"):
+        nb.norm([1.0], order)
+
+
+def test_tensordot_refuses_different_numbers_of_axes():
+    with pytest.raises(
+        ValueError, match=r"tensordot: the sizes of the summed axes differ: got \[2\], expected \[2, 2\]"
+    ):
+        nb.tensordot(np.ones((2, 2)), np.ones((2, 2)), ([0, 1], [0]))
+
+
+def test_add_n_refuses_a_tensor():
+    with pytest.raises(ValueError, match="add_n: inputs is no list: got Tensor, expected a list of tensors"):
+        nb.add_n(nb.constant([1.0]))
+
+
+def test_the_mean_of_the_smallest_integers_rounds_towards_zero():
+    x = np.array([[-(2**63), 0], [-3, 0], [3, 0], [-4, 0]])
+    assert nb.reduce_mean(x, 1).numpy().tolist() == [-(2**62), -1, 1, -2]

@@ -184,3 +184,9 @@ def test_a_forked_child_draws_while_a_thread_of_its_parent_did():
     finally:
         stop.set()
         drawing.join()
+
+
+@pytest.mark.parametrize("bounds", [(0, np.inf), (np.nan, 1.0), (-3e38, 3e38)])
+def test_uniform_refuses_a_range_wider_than_the_dtype(bounds):
+    with pytest.raises(InvalidArgumentError, match=r"random_uniform: the range is too wide: got .*, expected a width"):
+        nb.random_uniform([2], *bounds)

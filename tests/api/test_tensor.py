@@ -16,6 +16,7 @@ from nbvars.errors import InvalidArgumentError, OutOfRangeError
 from nbvars.graph.indexed_slices import IndexedSlices
 from nbvars.runtime import context
 from nbvars.runtime.tensor import Tensor, TensorLike
+from nbvars.shapes import Dimension, TensorShape
 
 
 class Box(TensorLike):
@@ -476,3 +477,50 @@ def test_public_functions_have_their_names_and_sources():
         function = getattr(nb, name)
         assert function.__name__ == name
         assert "Source: TensorFlow" in function.__doc__
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (TensorShape([2, 3]), [2, 3]),
+        (TensorShape([]), []),
+        (Dimension(0), 0),
+        ([Dimension(3), 2], [3, 2]),
+        ([[Dimension(3)], [2]], [[3], [2]]),
+    ],
+)
+def test_shapes_become_tensors_of_int32(value, expected):
+    tensor = nb.convert_to_tensor(value)
+    assert (tensor.dtype, tensor.numpy().tolist()) == ("int32", expected)
+
+
+def test_shapes_become_tensors_in_ops():
+    x = nb.zeros([3, 2])
+    assert nb.stack([x.shape[0], nb.constant(5)]).numpy().tolist() == [3, 5]
+    assert nb.convert_to_tensor(TensorShape([2**40])).dtype == "int64"
+    with pytest.raises(ValueError, match=r"the shape is not fully known: got \(\?, 2\), expected known sizes only"):
+        nb.convert_to_tensor(TensorShape([None, 2]))
+
+
+def test_bool_of_many_elements_says_what_to_use():
+    with pytest.raises(ValueError, match=r"got shape .*, expected one element; use reduce_any or reduce_all"):
+        bool(nb.constant([True, False]))
+
+
+def test_a_slice_of_step_zero_is_refused():
+    with pytest.raises(ValueError, match="getitem: the step of a slice is zero: got 0, expected another step"):
+        nb.constant([1.0])[::0]
+
+
+def test_remedies_fit_the_value():
+    with pytest.raises(TypeError, match=r"truediv: .* got float64, expected int32; use cast$"):
+        np.float64(2) / nb.constant([1])
+    with pytest.raises(ValueError, match=r"got 2147483648, expected int32$"):
+        nb.constant(2**31, "int32")
+    with pytest.raises(ValueError, match=r"expected float32$"):
+        nb.constant([10**400, 1.0])
+
+
+def test_device_takes_strings_and_specs_only():
+    with pytest.raises(TypeError, match="device: a device is not a string: got int"), context.device(3):
+        pass

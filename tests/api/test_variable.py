@@ -541,3 +541,10 @@ def test_variable_has_no_other_attributes():
 def test_memory_of_a_variable_begins_at_a_cache_line():
     for size in (1, 3, 17, 1000):
         assert np.asarray(tf.Variable(np.zeros(size, np.int8)).value()).ctypes.data % 64 == 0
+
+
+def test_a_constant_of_a_variable_stays_as_it_is():
+    variable = tf.Variable([1.0, 2.0])
+    constant = tf.constant(variable)
+    variable.assign(9.0)
+    assert constant.numpy().tolist() == [1.0, 2.0]

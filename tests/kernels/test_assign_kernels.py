@@ -86,6 +86,62 @@ def test_dense_updates_read_one_value_as_it_was_if_it_lies_in_ref(device, op_typ
     assert_equals_reference(op_type, device, ref, ref[position, ...])
 
 
+@pytest.mark.parametrize(("op_type", "dtype"), CASES)
+def test_dense_updates_reach_every_element_and_no_other_from_any_address(device, rng, op_type, dtype):
+    kind = numpy_dtype(dtype)
+    memory = np.empty(400 * kind.itemsize, np.uint8)
+    step = kind.alignment  # complex numbers may start amid one
+    for start in range(step, 5 * 64 // 4, step):
+        for num_items in (0, 1, 7, 33):
+            memory[:] = rng.integers(0, 256, memory.size, np.uint8)
+            before = memory.copy()
+            end = start + num_items * kind.itemsize
+            ref, value = memory[start:end].view(kind), random_array(rng, dtype, (num_items,))
+            ref[:] = random_array(rng, dtype, (num_items,))
+            for update in (value, random_array(rng, dtype, ())):
+                assert_equals_reference(op_type, device, ref, update)
+            assert np.array_equal(memory[:start], before[:start])
+            assert np.array_equal(memory[end:], before[end:])
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "bfloat16", "float32", "complex64", "complex128"])
+@pytest.mark.parametrize("num_bytes", [assign.STREAM_BYTES, assign.STREAM_FILL_BYTES_ON_ZEN])
+@pytest.mark.parametrize("num_threads", [1, 2])
+def test_assign_past_the_caches_reaches_every_element_and_no_other(
+    rng, restored_num_threads, dtype, num_bytes, num_threads
+):
+    kernels.set_num_threads(num_threads)
+    kind = numpy_dtype(dtype)
+    num_items = num_threads * num_bytes // kind.itemsize + 100
+    memory = np.zeros((num_items + 64) * kind.itemsize, np.uint8)
+    for start in (kind.alignment, 16, 17 * kind.alignment):
+        ref = memory[start : start + num_items * kind.itemsize].view(kind)
+        value = rng.integers(0, 256, num_items * kind.itemsize, np.uint8).view(kind)
+        for update in (value, value[3, ...]):
+            memory[:] = 77
+            kernels.assign(ref, update)
+            assert np.array_equal(ref.view(np.uint8), np.broadcast_to(update, ref.shape).copy().view(np.uint8))
+            assert np.all(memory[:start] == 77)
+            assert np.all(memory[start + ref.nbytes :] == 77)
+
+
+@pytest.mark.parametrize("op_type", OPS)
+def test_dense_updates_read_a_single_element_of_any_stride(device, op_type):
+    assert_equals_reference(op_type, device, np.ones(1, np.float32), np.arange(9, dtype=np.float32)[3::7][:1])
+    assert_equals_reference(op_type, device, np.ones((1, 1), np.float32), np.ones((5, 5), np.float32)[::3, ::4][:1, 1:])
+
+
+@pytest.mark.parametrize("op_type", OPS)
+@pytest.mark.parametrize("distance", [-3, -1, 1, 3, 40])
+def test_dense_updates_read_a_value_as_it_was_if_it_overlaps_with_ref(op_type, distance):
+    memory = np.arange(200, dtype=np.float32)
+    ref, value = memory[50:150], memory[50 + distance : 150 + distance]
+    expected = ref.copy()
+    getattr(reference, op_type)(expected, value.copy())
+    getattr(kernels, op_type)(ref, value)
+    assert np.array_equal(ref, expected)
+
+
 def test_shared_out_updates_read_one_value_as_it_was_if_it_lies_in_ref(monkeypatch, restored_num_threads):
     def run_one_by_one(kernel, parts):
         assert len(parts) == 2

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nbvars import kernels
+from nbvars.kernels.cpu import cast
 from tests import reference
 from tests.conftest import (
     ALL_DTYPES,
@@ -254,3 +256,46 @@ def test_cast_of_any_number_to_an_integer_equals_the_reference(device, numbers, 
 def test_cast_of_any_integer_to_a_float_equals_the_reference(device, numbers, target):
     x = np.array(numbers, np.int64)
     assert_same_bits(run_kernel("cast", device, x, numpy_dtype(target)), reference.cast(x, numpy_dtype(target)))
+
+
+def _address(array):
+    return array.__array_interface__["data"][0]
+
+
+def test_a_large_result_gets_the_memory_of_one_that_is_gone_with_all_its_views():
+    kept = cast._kept
+    kept.clear()
+    x = np.arange(cast.LEAST_KEPT_BYTES // 4, dtype=np.int32)
+    result = kernels.cast(x, np.dtype("float32"))
+    address = _address(result)
+    view, exported = result.reshape(2, -1)[1, 5:9], memoryview(result)
+    del result
+    assert not kept
+    other = kernels.cast(x, np.dtype("float32"))
+    assert _address(other) != address
+    assert view.tolist() == x.reshape(2, -1)[1, 5:9].tolist()
+    del view
+    assert not kept
+    exported.release()
+    assert len(kept) == 1
+    again = kernels.cast(x[::-1], np.dtype("float32"))
+    assert _address(again) == address
+    assert not kept
+    assert np.array_equal(again, x[::-1].astype(np.float32))
+    assert np.array_equal(other, x.astype(np.float32))
+
+
+def test_little_memory_of_results_that_are_gone_is_kept():
+    kept = cast._kept
+    kept.clear()
+    sizes = [cast.LEAST_KEPT_BYTES // 2 - 1, *range(cast.LEAST_KEPT_BYTES // 2, cast.LEAST_KEPT_BYTES // 2 + 4)]
+    results = [kernels.cast(np.zeros(size, np.float32), np.dtype("float16")) for size in sizes]
+    del results
+    assert len(kept) == 2
+    assert all(cast.LEAST_KEPT_BYTES <= memory.nbytes <= cast.MOST_KEPT_BYTES for memory in kept)
+    first = kernels.cast(np.zeros(kept[0].nbytes // 2, np.float32), np.dtype("float16"))
+    assert len(kept) == 1
+    del first
+    kernels.cast(np.zeros(cast.MOST_KEPT_BYTES + 1, np.int8), np.dtype("uint8"))
+    assert len(kept) == 2
+    kept.clear()

@@ -158,15 +158,6 @@ print(kernels.get_num_threads())
     assert num_threads == "2"
 
 
-@pytest.mark.parametrize(("num_rows", "num_parts"), [(0, 1), (0, 4), (1, 4), (7, 3), (8, 8), (1000, 7), (5, 0)])
-def test_row_parts_cover_every_row_once(num_rows, num_parts):
-    parts = threads.row_parts(num_rows, num_parts)
-    assert [row for first, last in parts for row in range(first, last)] == list(range(num_rows))
-    assert 1 <= len(parts) <= max(1, num_parts)
-    sizes = [last - first for first, last in parts]
-    assert max(sizes) - min(sizes) <= 1
-
-
 @pytest.mark.parametrize("failing", [0, 1, 2])
 def test_run_parts_waits_for_all_parts_and_raises_what_one_raised(failing):
     kernels.set_num_threads(3)

@@ -13,7 +13,7 @@ from numba import types
 from nbvars.checks import message
 from nbvars.errors import OutOfRangeError
 from nbvars.kernels.cpu.compiled import compile_kernel
-from nbvars.kernels.cpu.elements import Array, expect_updatable
+from nbvars.kernels.cpu.elements import Array, expect_arrays, expect_updatable
 from nbvars.kernels.cpu.intrinsics import atomic_load, compare_and_swap
 
 
@@ -48,6 +48,7 @@ def count_up_to_entry(dtype: np.dtype[Any]) -> Callable[[int, int], int]:
 
 def count_up_to(ref: Array, limit: int) -> int:
     """Add 1 to the int32 or int64 scalar ``ref``, atomically, unless it is at ``limit``; return what it was."""
+    expect_arrays("count_up_to", ref=ref)
     expect_updatable("count_up_to", ref)
     if ref.shape != () or ref.dtype not in (np.int32, np.int64):
         got = f"{ref.dtype.name} of shape {ref.shape}"

@@ -112,6 +112,13 @@ def expect_updatable(operation: str, ref: Array) -> None:
         raise ValueError(message(operation, "ref cannot be updated in place", layout, expected))
 
 
+def expect_arrays(where: str, **arrays: object) -> None:
+    """Raise ``TypeError`` unless all ``arrays``, given by the names of the arguments, are ndarrays."""
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):
+            raise TypeError(message(where, f"{name} has the wrong type", type(array).__name__, "an ndarray"))
+
+
 def same_dtype(operation: str, argument: str, array: Array, dtype: np.dtype[Any]) -> None:
     """Raise ``TypeError`` unless ``array`` has ``dtype``, in either byte order."""
     if array.dtype != dtype and array.dtype.newbyteorder("=") != dtype:

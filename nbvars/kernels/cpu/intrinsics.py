@@ -10,6 +10,8 @@ from numba.extending import NativeValue, intrinsic, models, register_model, unbo
 BYTE, INT32, INT64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 FAST_RANK = 4
 """Arrays of a higher rank are not read by the fast path."""
+LINE_BYTES = 64
+"""A cache line, and the widest vector."""
 NO_DIMENSION = -(2**63)
 """Stands behind the last stride of an array; no shape or stride is this number."""
 
@@ -48,6 +50,8 @@ def _unbox_any_array(typ, obj, c):
     for position in range(2 * FAST_RANK + 1):
         builder.store(INT64(NO_DIMENSION), word(_LAYOUT + position))
     failed = c.pyapi.nrt_adapt_ndarray_from_python(obj, builder.bitcast(struct, c.pyapi.voidptr))
+    with builder.if_then(cgutils.is_not_null(builder, failed), likely=False):
+        c.pyapi.err_set_string("PyExc_TypeError", "a kernel was given something else than an ndarray")
     value = cgutils.create_struct_proxy(typ)(c.context, builder)
     # The struct's words: meminfo, parent, number of items, item size, data, then shape and strides.
     value.num_items = builder.load(word(2))
@@ -90,24 +94,77 @@ def load_word(typingctx, address):
     return types.intp(types.intp), generate
 
 
+def _vector_at(aligned):
+    def typed(typingctx, address, size, dtype):
+        array_type = types.Array(dtype.dtype, 1, "C", aligned=aligned)
+
+        def generate(context, builder, sig, args):
+            array = context.make_array(array_type)(context, builder)
+            item_size = context.get_constant(
+                types.intp, context.get_abi_sizeof(context.get_data_type(array_type.dtype))
+            )
+            array.data = builder.inttoptr(args[0], array.data.type)
+            array.meminfo = cgutils.get_null_value(array.meminfo.type)
+            array.parent = cgutils.get_null_value(array.parent.type)
+            array.nitems = args[1]
+            array.itemsize = item_size
+            array.shape = cgutils.pack_array(builder, [args[1]])
+            array.strides = cgutils.pack_array(builder, [item_size])
+            return array._getvalue()
+
+        return array_type(types.intp, types.intp, dtype), generate
+
+    return intrinsic(typed)
+
+
+# The vector of ``size`` elements at ``address``, which does not own its memory. ``words_at`` takes any address.
+array_at = _vector_at(aligned=True)
+words_at = _vector_at(aligned=False)
+
+
 @intrinsic
-def array_at(typingctx, address, size, dtype):
-    """Return the vector of ``size`` elements at ``address``; it does not own its memory."""
-    array_type = types.Array(dtype.dtype, 1, "C")
+def prefer_vectors_of_32_bytes(typingctx):
+    """Let LLVM compile the function that calls this with vectors of at most 32 bytes."""
 
     def generate(context, builder, sig, args):
-        array = context.make_array(array_type)(context, builder)
-        item_size = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(array_type.dtype)))
-        array.data = builder.inttoptr(args[0], array.data.type)
-        array.meminfo = cgutils.get_null_value(array.meminfo.type)
-        array.parent = cgutils.get_null_value(array.parent.type)
-        array.nitems = args[1]
-        array.itemsize = item_size
-        array.shape = cgutils.pack_array(builder, [args[1]])
-        array.strides = cgutils.pack_array(builder, [item_size])
-        return array._getvalue()
+        # llvmlite's own ``add`` knows LLVM's attributes of one word only.
+        set.add(builder.function.attributes, '"prefer-vector-width"="256"')
+        return context.get_dummy_value()
 
-    return array_type(types.intp, types.intp, dtype), generate
+    return types.void(), generate
+
+
+@intrinsic
+def stream_line(typingctx, target, source):
+    """Copy the line at address ``source``, which may be any, to ``target``, the start of a line, past the caches.
+
+    ``stream_fence`` follows the last one.
+    """
+
+    def generate(context, builder, sig, args):
+        line = ir.VectorType(INT64, LINE_BYTES // 8).as_pointer()
+        target, source = (builder.inttoptr(address, line) for address in args)
+        # LLVM makes of this the stores that the target has: shorter ones, or plain ones.
+        store = builder.store(builder.load(source, align=1), target, align=LINE_BYTES)
+        store.set_metadata("nontemporal", builder.module.add_metadata([INT32(1)]))
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp), generate
+
+
+@intrinsic
+def stream_fence(typingctx):
+    """Let what ``stream_line`` stored be seen before anything that this thread stores later."""
+
+    def generate(context, builder, sig, args):
+        if context.codegen().magic_tuple()[0].startswith(("x86_64", "i686")):  # its plain fences do not order them
+            function_type = ir.FunctionType(ir.VoidType(), [])
+            builder.call(cgutils.get_or_insert_function(builder.module, function_type, "llvm.x86.sse.sfence"), [])
+        else:
+            builder.fence("seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(), generate
 
 
 @intrinsic
@@ -210,11 +267,16 @@ def saturating_integer(typingctx, x, like):
     target = like
 
     def generate(context, builder, sig, args):
-        kind = "si" if target.signed else "ui"
-        result = ir.IntType(target.bitwidth)
-        source = args[0].type
-        name = f"llvm.fpto{kind}.sat.i{target.bitwidth}.f{sig.args[0].bitwidth}"
-        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(result, [source]), name)
-        return builder.call(function, [args[0]])
+        (number, _), result = args, ir.IntType(target.bitwidth)
+        lowest = -(2 ** (target.bitwidth - 1)) if target.signed else 0
+        behind = lowest + 2**target.bitwidth  # a power of two, which both floating types hold
+        # Three selections, and not LLVM's own llvm.fptosi.sat, which it does not vectorise. What fptosi makes of a
+        # number that does not fit is undefined, and not selected.
+        chosen = (builder.fptosi if target.signed else builder.fptoui)(number, result)
+        too_low = builder.fcmp_ordered("<=", number, number.type(float(lowest)))
+        chosen = builder.select(too_low, result(lowest), chosen)
+        too_high = builder.fcmp_ordered(">=", number, number.type(float(behind)))
+        chosen = builder.select(too_high, result(behind - 1), chosen)
+        return builder.select(builder.fcmp_unordered("uno", number, number), result(0), chosen)
 
     return target(x, like), generate

@@ -53,8 +53,7 @@ def _kernels_of(op: str, dtype: np.dtype[Any], dtypes: list[np.dtype[Any]]) -> I
             if not (rule == "div" and dtype.kind in "iu"):
                 yield fast_scatter.fast_scatter_kernel, rule, element
         else:
-            yield assign._array_kernel, rule, element
-            yield assign._value_kernel, rule, element
+            yield assign.dense_kernel, rule, element
             # The fast path of Variable: arrays of every dtype, numbers of those that hold Python's.
             yield assign._fast_array_kernel, rule, element
             if dtype.kind in "iufV":

@@ -23,6 +23,7 @@ from nbvars.kernels.cpu.elements import (
     as_words,
     contiguous,
     element_of,
+    expect_arrays,
     expect_updatable,
     rule_of,
     same_dtype,
@@ -147,6 +148,9 @@ def scatter_rows(where: str, operation: str, ref: Array, indices: Array, values:
 
     ``where`` names the caller in errors. Nothing is written unless all is well.
     """
+    values = np.asarray(values) if isinstance(values, np.generic) else values
+    indices = np.asarray(indices) if isinstance(indices, np.integer) else indices
+    expect_arrays(where, ref=ref, indices=indices, values=values)
     expect_updatable(where, ref)
     if ref.ndim == 0:
         raise ValueError(message(where, "ref has no rows", "shape ()", "at least one dimension"))

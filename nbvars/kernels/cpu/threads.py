@@ -7,7 +7,6 @@ kills forked children. A pool of Python threads is safe with both, and is made a
 from __future__ import annotations
 
 import contextlib
-import itertools
 import operator
 import os
 import threading
@@ -137,10 +136,3 @@ def _wait(futures: list[Future[Any]]) -> None:
     for future in futures:
         if not future.cancelled():
             future.result()
-
-
-def row_parts(num_rows: int, num_parts: int) -> list[tuple[int, int]]:
-    """Cut ``range(num_rows)`` into at most ``num_parts`` runs ``(first, behind the last)`` of about the same length."""
-    num_parts = max(1, min(num_parts, num_rows))
-    bounds = [num_rows * part // num_parts for part in range(num_parts + 1)]
-    return list(itertools.pairwise(bounds))

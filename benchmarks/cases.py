@@ -108,10 +108,11 @@ def indices_of(distribution: str, num_rows: int, num_slices: int) -> np.ndarray:
 
 
 def scatter_sub(library: str, num_rows: int, width: int, num_slices: int, distribution: str) -> Case:
-    """``scatter_sub`` of float32 slices from a table of shape ``[num_rows, width]``."""
-    table = np.ones((num_rows, width), np.float32)
+    """``scatter_sub`` of float32 slices from a table of shape ``[num_rows, width]``, or a vector if ``width`` is 1."""
+    row = (width,) if width > 1 else ()  # each library does best with a plain vector
+    table = np.ones((num_rows, *row), np.float32)
     indices = indices_of(distribution, num_rows, num_slices)
-    values = np.random.default_rng(1).standard_normal((num_slices, width), dtype=np.float32)
+    values = np.random.default_rng(1).standard_normal((num_slices, *row), dtype=np.float32)
     if library == "nbvars":
         nbvars = load(library)
         variable = nbvars.Variable(table)

@@ -294,3 +294,30 @@ with event.install_recorder("numba:compile") as compiles:
 print(len(compiles.buffer), len(COMPILED), threading.active_count())
 """
     assert run_python(code) == "0 0 1"
+
+
+def test_a_helper_that_comes_after_its_thread_could_not_be_started_does_nothing_twice(monkeypatch):
+    queued = []
+
+    class Exhausted:
+        """As ThreadPoolExecutor at the limit of threads: the call is queued, then starting a thread fails."""
+
+        def submit(self, function):
+            queued.append(function)
+            raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threads._pool, "executor", Exhausted)
+    kernels.set_num_threads(4)
+    ref = np.zeros(8 * assign.PART_BYTES // 4, np.float32)
+    kernels.assign_add(ref, np.ones_like(ref))
+    assert len(queued) == 1
+    queued[0]()
+    assert np.all(ref == 1)
+
+
+def test_every_part_is_done_once_whoever_does_it():
+    kernels.set_num_threads(4)
+    for num_parts in (0, 1, 2, 4, 50):
+        done = []
+        threads.run_parts(done.append, [(number,) for number in range(num_parts)])
+        assert sorted(done) == list(range(num_parts))

@@ -10,6 +10,8 @@ import contextlib
 import operator
 import os
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
@@ -95,35 +97,55 @@ def set_num_threads(num_threads: int) -> None:
 
 def run_parts(kernel: Callable[..., Any], parts: list[tuple[Any, ...]]) -> None:
     """Call ``kernel(*part)`` for every part, at the same time where threads can be had; return when all are done."""
-    futures: list[Future[Any]] = []
-    try:
-        _submit(kernel, parts[1:], futures)
-        for part in parts[:1] + parts[1 + len(futures) :]:
+    # Whoever comes first takes a part, and nobody takes it again: helpers that come late on a busy machine, or after
+    # the update is over, find nothing to do.
+    pending, helping = deque(parts), deque[None]()
+
+    def take_parts() -> None:
+        while True:
+            try:
+                part = pending.popleft()
+            except IndexError:  # another took the last one
+                return
             kernel(*part)
-        # On a busy machine the helpers come late: what none of them has begun, the caller does as well.
-        for future, part in zip(reversed(futures), reversed(parts[1 : 1 + len(futures)]), strict=True):
-            if future.cancel():
-                kernel(*part)
+
+    def help_out() -> None:
+        helping.append(None)
+        try:
+            take_parts()
+        finally:
+            helping.pop()
+
+    futures: list[Future[None]] = []
+    try:
+        _submit(help_out, len(parts) - 1, futures)
+        take_parts()
     finally:
+        for future in futures:
+            future.cancel()
         _wait(futures)
+        while helping:  # somebody whose future was lost, see _submit
+            time.sleep(1e-4)
 
 
-def _submit(kernel: Callable[..., Any], parts: list[tuple[Any, ...]], futures: list[Future[Any]]) -> None:
-    """Hand ``parts`` to helpers, in order, and append their futures; fewer if not all can be handed out."""
+def _submit(help_out: Callable[[], None], num_helpers: int, futures: list[Future[None]]) -> None:
+    """Call ``num_helpers`` helpers, or as many as can be had, and append their futures."""
     # The executor's locks cannot be taken twice by one thread, as a signal handler would.
-    if not parts or _caller.submitting:
+    if num_helpers < 1 or _caller.submitting:
         return
     _caller.submitting = True
     try:
-        with contextlib.suppress(RuntimeError):  # no thread can be started: limits, or the end of the interpreter
+        # RuntimeError: no thread can be started (limits, the end of the interpreter). The executor may have put the
+        # call into its queue all the same, so a helper may come without a future.
+        with contextlib.suppress(RuntimeError):
             executor = _pool.executor()
-            for part in parts:
-                futures.append(executor.submit(kernel, *part))
+            for _ in range(num_helpers):
+                futures.append(executor.submit(help_out))
     finally:
         _caller.submitting = False
 
 
-def _wait(futures: list[Future[Any]]) -> None:
+def _wait(futures: list[Future[None]]) -> None:
     """Wait for all ``futures``, whatever a signal handler raises: their kernels still write to the caller's memory."""
     interruption: BaseException | None = None
     while any(not future.done() for future in futures):

@@ -97,6 +97,9 @@ def set_num_threads(num_threads: int) -> None:
 
 def run_parts(kernel: Callable[..., Any], parts: list[tuple[Any, ...]]) -> None:
     """Call ``kernel(*part)`` for every part, at the same time where threads can be had; return when all are done."""
+    if len(parts) == 1:
+        kernel(*parts[0])
+        return
     # Whoever comes first takes a part, and nobody takes it again: helpers that come late on a busy machine, or after
     # the update is over, find nothing to do.
     pending, helping = deque(parts), deque[None]()

@@ -21,16 +21,22 @@ class DType:
     Each type exists once, so ``is`` and ``==`` between two ``DType`` agree; ``==`` also knows NumPy's dtypes
     and scalar types, and names. ``DType(x)`` is ``as_dtype(x)``.
 
+    ``as_ref`` is the reference type, that of a graph's variable, and ``base_dtype`` leads back from it; a
+    reference type differs from its base in name and number only. Each is itself where there is nowhere to go.
+
     Source: TensorFlow API pages, ``tf.DType``.
     """
 
     __slots__ = (
         "as_datatype_enum",
         "as_numpy_dtype",
+        "as_ref",
+        "base_dtype",
         "is_bool",
         "is_complex",
         "is_floating",
         "is_integer",
+        "is_ref_dtype",
         "is_unsigned",
         "name",
         "numpy_dtype",
@@ -42,6 +48,9 @@ class DType:
     as_numpy_dtype: type[np.generic]
     as_datatype_enum: int
     size: int
+    as_ref: DType
+    base_dtype: DType
+    is_ref_dtype: builtins.bool
     is_bool: builtins.bool
     is_complex: builtins.bool
     is_floating: builtins.bool
@@ -57,14 +66,9 @@ class DType:
         return self.numpy_dtype
 
     @property
-    def base_dtype(self) -> DType:
-        """Return this type: nbvars has no reference types."""
-        return self
-
-    @property
     def real_dtype(self) -> DType:
-        """Return the type of the real part: float32 for complex64, and itself for a real type."""
-        return _REAL.get(self, self)
+        """Return the type of the real part: float32 for complex64 and its reference; itself for any other type."""
+        return _REAL.get(self.base_dtype, self)
 
     @property
     def is_numpy_compatible(self) -> builtins.bool:
@@ -73,12 +77,12 @@ class DType:
 
     @property
     def min(self) -> int | float:
-        """Return the smallest finite value; complex types have none (``TypeError``)."""
+        """Return the smallest finite value; complex types and ``string`` have none (``TypeError``)."""
         return self._bounds("min")[0]
 
     @property
     def max(self) -> int | float:
-        """Return the largest finite value; complex types have none (``TypeError``)."""
+        """Return the largest finite value; complex types and ``string`` have none (``TypeError``)."""
         return self._bounds("max")[1]
 
     @property
@@ -89,12 +93,15 @@ class DType:
         return (False, True) if self.is_bool else (0, self._bounds("limits")[1])
 
     def is_compatible_with(self, other: object) -> builtins.bool:
-        """Return whether a value of the type ``other`` is one of this type: whether they are the same.
+        """Return whether a value of the type ``other`` is one of this type: whether it or its base is this type.
+
+        So float32 takes a float32_ref, but not the other way round.
 
         Raises:
             TypeError: ``other`` names no type.
         """
-        return self is as_dtype(other)
+        theirs = as_dtype(other)
+        return self in (theirs, theirs.base_dtype)
 
     def _bounds(self, asked: str) -> tuple[int | float, int | float]:
         if self.is_bool:
@@ -106,7 +113,7 @@ class DType:
             # ml_dtypes 0.6 has no annotations here.
             float_info = ml_dtypes.finfo(self.numpy_dtype)  # type: ignore[no-untyped-call]
             return float(float_info.min), float(float_info.max)
-        raise TypeError(message(f"DType.{asked}", "complex numbers have no order", self, "a real dtype"))
+        raise TypeError(message(f"DType.{asked}", "the type has no bounds", self, "a real dtype"))
 
     def __eq__(self, other: object) -> builtins.bool:
         return self is other or self is _find(other)
@@ -135,26 +142,35 @@ class DType:
         raise AttributeError(message("DType", "a dtype cannot be changed", f"del {name}", "no deletion"))
 
 
-def _define(as_numpy_dtype: type[np.generic], as_datatype_enum: int) -> DType:
-    """Make the one ``DType`` of a NumPy scalar type; the number is that of TensorFlow's ``types.proto``."""
+def _define(as_numpy_dtype: type[np.generic], as_datatype_enum: int, **different: object) -> DType:
+    """Make the one ``DType`` of a NumPy scalar type, and its reference; numbers are those of ``types.proto``."""
     numpy_dtype = np.dtype(as_numpy_dtype)
-    is_floating = as_numpy_dtype is ml_dtypes.bfloat16 or issubclass(as_numpy_dtype, np.floating)
+    dtype, reference = object.__new__(DType), object.__new__(DType)
     fields = {
         "name": numpy_dtype.name,
         "numpy_dtype": numpy_dtype,
         "as_numpy_dtype": as_numpy_dtype,
         "as_datatype_enum": as_datatype_enum,
         "size": numpy_dtype.itemsize,
+        "as_ref": reference,
+        "base_dtype": dtype,
+        "is_ref_dtype": False,
         "is_bool": as_numpy_dtype is np.bool_,
         "is_complex": issubclass(as_numpy_dtype, np.complexfloating),
-        "is_floating": is_floating,
+        "is_floating": as_numpy_dtype is ml_dtypes.bfloat16 or issubclass(as_numpy_dtype, np.floating),
         "is_integer": issubclass(as_numpy_dtype, np.integer),
         "is_unsigned": issubclass(as_numpy_dtype, np.unsignedinteger),
-    }
-    dtype = object.__new__(DType)
+    } | different
+    _fill(dtype, fields)
+    as_reference = {"name": f"{dtype.name}_ref", "as_datatype_enum": as_datatype_enum + 100, "is_ref_dtype": True}
+    _fill(reference, fields | as_reference)
+    return dtype
+
+
+def _fill(dtype: DType, fields: dict[str, object]) -> None:
+    """Set the fields of a new dtype."""
     for field, value in fields.items():
         object.__setattr__(dtype, field, value)
-    return dtype
 
 
 bool_: Final = _define(np.bool_, 10)
@@ -172,11 +188,14 @@ float32: Final = _define(np.float32, 1)
 float64: Final = _define(np.float64, 2)
 complex64: Final = _define(np.complex64, 8)
 complex128: Final = _define(np.complex128, 18)
+# Bytes of any length, kept as objects: an element has no size of its own.
+string: Final = _define(np.object_, 7, name="string", size=0)
 
 bool: Final = bool_
 half: Final = float16
 double: Final = float64
 
+# The types of numbers: those that kernels know.
 ALL: Final[tuple[DType, ...]] = (
     bool_,
     int8,
@@ -195,8 +214,11 @@ ALL: Final[tuple[DType, ...]] = (
     complex128,
 )
 
+KNOWN: Final[tuple[DType, ...]] = (*ALL, string)
+REFS: Final[tuple[DType, ...]] = tuple(dtype.as_ref for dtype in KNOWN)
+
 _REAL: Final = {complex64: float32, complex128: float64}
-_BY_ENUM: Final = {dtype.as_datatype_enum: dtype for dtype in ALL}
+_BY_ENUM: Final = {dtype.as_datatype_enum: dtype for dtype in KNOWN + REFS}
 
 
 def _types() -> dict[type, DType]:
@@ -206,14 +228,17 @@ def _types() -> dict[type, DType]:
     unsigned = (np.ubyte, np.ushort, np.uintc, np.uint, np.uintp, np.ulonglong)
     types: dict[type, DType] = {c_type: by_name[np.dtype(c_type).name] for c_type in signed + unsigned}
     types |= {dtype.as_numpy_dtype: dtype for dtype in ALL}
+    types |= dict.fromkeys((object, str, bytes, np.object_, np.str_, np.bytes_), string)
     return types | {builtins.bool: bool_, int: int32, float: float32, complex: complex64}
 
 
 def _names() -> dict[str, DType]:
     """Map names: nbvars's, TensorFlow's short ones, Python's, and NumPy's array codes such as ``<f4``."""
-    names = {dtype.name: dtype for dtype in ALL}
-    names |= {"half": half, "double": double, "?": bool_}
+    names = {dtype.name: dtype for dtype in KNOWN}
+    names |= {"half": half, "double": double}
     names |= {"float": float32, "int": int32, "complex": complex64}
+    names |= {f"{name}_ref": dtype.as_ref for name, dtype in names.items()}
+    names["?"] = bool_
     for dtype in ALL:
         # The code of bfloat16 is that of any two bytes.
         if dtype is not bfloat16:
@@ -237,23 +262,46 @@ def _find(value: object) -> DType | None:
     return _BY_NAME.get(value) if isinstance(value, str) else None
 
 
+def _find_with_number(value: object) -> DType | None:
+    """Return the ``DType`` that ``value`` names, which may be a number of ``types.proto``, or ``None``."""
+    found = _find(value)
+    if found is None and isinstance(value, int) and not isinstance(value, builtins.bool):
+        return _BY_ENUM.get(value)
+    return found
+
+
+def _unknown(value: object, known: tuple[DType, ...]) -> TypeError:
+    expected = f"one of [{', '.join(dtype.name for dtype in known)}]"
+    return TypeError(message("as_dtype", "unknown dtype", repr(value), expected))
+
+
 def as_dtype(value: object) -> DType:
     """Return the ``DType`` that ``value`` names.
 
     Args:
         value: A ``DType``, a name, a NumPy dtype of any byte order, a NumPy scalar type, one of Python's
-            ``bool``, ``int`` (int32), ``float`` (float32) and ``complex`` (complex64), or a number of
-            TensorFlow's ``types.proto``.
+            ``bool``, ``int`` (int32), ``float`` (float32), ``complex`` (complex64), ``str``, ``bytes`` and
+            ``object`` (string), or a number of TensorFlow's ``types.proto``. Names that end in ``_ref``, and
+            numbers above 100, are those of reference types.
 
     Raises:
         TypeError: ``value`` names no type of nbvars.
 
     Source: TensorFlow API pages, ``tf.as_dtype``.
     """
-    found = _find(value)
-    if found is None and isinstance(value, int) and not isinstance(value, builtins.bool):
-        found = _BY_ENUM.get(value)
+    found = _find_with_number(value)
     if found is None:
-        expected = f"[{', '.join(dtype.name for dtype in ALL)}]"
-        raise TypeError(message("as_dtype", "unknown dtype", repr(value), f"one of {expected}"))
+        raise _unknown(value, KNOWN)
     return found
+
+
+def as_numeric_dtype(value: object) -> DType:
+    """Return the type of numbers, one of ``ALL``, that ``value`` names; of a reference type, its base.
+
+    Raises:
+        TypeError: ``value`` names no type of nbvars, or names ``string``.
+    """
+    found = _find_with_number(value)
+    if found is None or found.base_dtype is string:
+        raise _unknown(value, ALL)
+    return found.base_dtype

@@ -30,6 +30,7 @@ TABLE = [
     ("complex128", np.complex128, 16, 18),
 ]
 NAMES = [row[0] for row in TABLE]
+ALL_NAMES = [*NAMES, "string"]
 
 
 @pytest.mark.parametrize(("name", "numpy_type", "size", "enum"), TABLE)
@@ -46,8 +47,10 @@ def test_each_constant_has_its_name_numpy_type_size_and_number(name, numpy_type,
     assert f"{dtype:>12}|" == f"{name:>12}|"
 
 
-def test_all_lists_every_constant_once():
+def test_all_lists_every_constant_of_numbers_once():
     assert [dtype.name for dtype in dtypes.ALL] == NAMES
+    assert [dtype.name for dtype in dtypes.KNOWN] == ALL_NAMES
+    assert [dtype.name for dtype in dtypes.REFS] == [f"{name}_ref" for name in ALL_NAMES]
 
 
 def test_half_and_double_are_aliases():
@@ -76,6 +79,21 @@ def test_as_dtype_finds_each_form_of_a_type(name, numpy_type, size, enum):
         ("float", "float32"),
         ("int", "int32"),
         ("complex", "complex64"),
+        ("half_ref", "float16_ref"),
+        ("double_ref", "float64_ref"),
+        ("float_ref", "float32_ref"),
+        (str, "string"),
+        (bytes, "string"),
+        (object, "string"),
+        (np.object_, "string"),
+        (np.str_, "string"),
+        (np.bytes_, "string"),
+        (np.dtype("O"), "string"),
+        (np.dtype("S3"), "string"),
+        (np.dtype("U"), "string"),
+        (np.dtype("<U3"), "string"),
+        (np.dtype(">U3"), "string"),
+        (np.dtypes.StringDType(), "string"),
         ("?", "bool"),
         ("f4", "float32"),
         ("<i8", "int64"),
@@ -97,40 +115,64 @@ def test_as_dtype_ignores_the_byte_order(name, byte_order):
     assert dtypes.as_dtype(swapped).name == name
 
 
-@pytest.mark.parametrize(
-    "unknown",
-    [
-        None,
-        "",
-        "float23",
-        "S3",
-        "V2",
-        "f4,f4",
-        object,
-        str,
-        np.longdouble,
-        np.str_,
-        np.datetime64,
-        np.dtype("O"),
-        np.dtype("S3"),
-        np.dtype("V2"),
-        np.dtype("M8[s]"),
-        np.dtype("f4,f4"),
-        np.dtype((np.float32, (2,))),
-        True,
-        1.0,
-        0,
-        99,
-        -1,
-        [],
-        {},
-        np.zeros(2),
-    ],
-    ids=repr,
-)
+UNKNOWN = [
+    None,
+    "",
+    "float23",
+    "float23_ref",
+    "float32_ref_ref",
+    "_ref",
+    "f4_ref",
+    "str",
+    "object",
+    "O",
+    "S3",
+    "V2",
+    "f4,f4",
+    bytearray,
+    np.longdouble,
+    np.datetime64,
+    np.dtype("V2"),
+    np.dtype("M8[s]"),
+    np.dtype("f4,f4"),
+    np.dtype((np.float32, (2,))),
+    True,
+    1.0,
+    0,
+    99,
+    100,
+    111,
+    201,
+    -1,
+    [],
+    {},
+    np.zeros(2),
+]
+
+
+@pytest.mark.parametrize("unknown", UNKNOWN, ids=repr)
 def test_as_dtype_refuses_what_it_does_not_know(unknown):
-    with pytest.raises(TypeError, match=r"^as_dtype: unknown dtype: got .*, expected one of \[bool, int8, .*\]$"):
+    with pytest.raises(TypeError, match=r"^as_dtype: unknown dtype: got .*, expected one of \[bool, .*, string\]$"):
         dtypes.as_dtype(unknown)
+
+
+STRING_FORMS = ["string", "string_ref", dtypes.string, dtypes.string.as_ref, 7, 107, str, bytes, np.object_]
+STRING_DTYPES = [np.dtype("O"), np.dtype("S3"), np.dtype("U3"), np.dtypes.StringDType()]
+
+
+@pytest.mark.parametrize("not_numeric", [*UNKNOWN, *STRING_FORMS, *STRING_DTYPES], ids=repr)
+def test_as_numeric_dtype_refuses_what_names_no_type_of_numbers(not_numeric):
+    with pytest.raises(TypeError, match=r"^as_dtype: unknown dtype: got .*, expected one of \[bool, .*, complex128\]$"):
+        dtypes.as_numeric_dtype(not_numeric)
+
+
+@pytest.mark.parametrize(("name", "numpy_type", "size", "enum"), TABLE)
+def test_as_numeric_dtype_finds_the_base_of_each_form(name, numpy_type, size, enum):
+    dtype = getattr(dtypes, name)
+    forms = (dtype, name, numpy_type, np.dtype(numpy_type), enum)
+    reference_forms = (dtype.as_ref, f"{name}_ref", enum + 100)
+    for form in forms + reference_forms:
+        assert dtypes.as_numeric_dtype(form) is dtype
 
 
 @pytest.mark.parametrize(("name", "numpy_type", "size", "enum"), TABLE)
@@ -140,14 +182,14 @@ def test_equality_knows_numpy_types_and_names_from_both_sides(name, numpy_type, 
         assert dtype == same
         assert same == dtype
         assert operator.ne(dtype, same) is False
-    others = [row for row in TABLE if row[0] != name]
+    others = [row for row in [*TABLE, ("string", np.object_, 0, 7)] if row[0] != name]
     for other_name, other_type, _, _ in others:
         for other in (getattr(dtypes, other_name), other_name, other_type, np.dtype(other_type)):
             assert dtype != other
             assert other != dtype
 
 
-@pytest.mark.parametrize("other", [None, "float23", 1, 1.0, object, [], ()], ids=repr)
+@pytest.mark.parametrize("other", [None, "float23", 1, 1.0, object, bytearray, [], ()], ids=repr)
 def test_a_dtype_differs_from_what_names_no_type(other):
     assert (dtypes.float32 == other) is False
     assert (dtypes.float32 != other) is True
@@ -159,10 +201,9 @@ def test_dtypes_are_keys_of_a_table():
     assert table[dtypes.as_dtype(np.float32)] == "float32"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("dtype", dtypes.KNOWN + dtypes.REFS, ids=str)
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_a_pickled_or_copied_dtype_is_the_same_object(name, protocol):
-    dtype = getattr(dtypes, name)
+def test_a_pickled_or_copied_dtype_is_the_same_object(dtype, protocol):
     assert pickle.loads(pickle.dumps(dtype, protocol)) is dtype
     assert copy.copy(dtype) is copy.deepcopy(dtype) is dtype
 
@@ -198,8 +239,92 @@ def test_the_real_dtype_of_a_complex_type_has_half_its_bytes():
     assert all(dtype.real_dtype is dtype for dtype in dtypes.ALL if not dtype.is_complex)
 
 
-def test_the_base_dtype_is_the_dtype_itself():
-    assert all(dtype.base_dtype is dtype for dtype in dtypes.ALL)
+@pytest.mark.parametrize("name", ALL_NAMES)
+def test_a_reference_type_and_its_base_lead_to_each_other(name):
+    dtype = getattr(dtypes, name)
+    reference = dtype.as_ref
+    assert reference is not dtype
+    assert reference.base_dtype is dtype.base_dtype is dtype
+    assert reference.as_ref is reference
+    assert (dtype.is_ref_dtype, reference.is_ref_dtype) == (False, True)
+
+
+@pytest.mark.parametrize("name", ALL_NAMES)
+def test_as_dtype_finds_each_form_of_a_reference_type(name):
+    dtype = getattr(dtypes, name)
+    reference = dtype.as_ref
+    assert reference.name == str(reference) == f"{reference}" == f"{name}_ref"
+    assert repr(reference) == f"nbvars.{name}_ref"
+    assert reference.as_datatype_enum == dtype.as_datatype_enum + 100
+    for form in (reference, f"{name}_ref", dtype.as_datatype_enum + 100):
+        assert dtypes.as_dtype(form) is reference
+        assert dtypes.DType(form) is reference
+
+
+@pytest.mark.parametrize("dtype", dtypes.KNOWN, ids=str)
+def test_a_reference_type_is_like_its_base(dtype):
+    reference = dtype.as_ref
+    kinds = ("is_bool", "is_complex", "is_floating", "is_integer", "is_unsigned", "is_numpy_compatible")
+    for field in ("numpy_dtype", "as_numpy_dtype", "size", "dtype", *kinds):
+        assert getattr(reference, field) is getattr(dtype, field)
+    if dtype.is_complex or dtype is dtypes.string:
+        with pytest.raises(TypeError, match=f"^DType.max: .*: got {dtype}_ref, expected a real dtype$"):
+            _ = reference.max
+    else:
+        assert (reference.min, reference.max, reference.limits) == (dtype.min, dtype.max, dtype.limits)
+
+
+def test_the_real_dtype_of_a_reference_type_is_as_tensorflow_has_it():
+    assert dtypes.complex64.as_ref.real_dtype is dtypes.float32
+    assert dtypes.complex128.as_ref.real_dtype is dtypes.float64
+    assert all(dtype.real_dtype is dtype for dtype in dtypes.REFS if not dtype.is_complex)
+
+
+@pytest.mark.parametrize("dtype", dtypes.KNOWN, ids=str)
+def test_a_reference_type_equals_only_itself_and_its_name(dtype):
+    reference = dtype.as_ref
+    name = f"{dtype.name}_ref"
+    assert reference == reference.as_ref
+    assert reference == name
+    assert name == reference
+    for other in (dtype, dtype.name, dtype.numpy_dtype, dtype.as_numpy_dtype, None, dtype.as_datatype_enum):
+        assert reference != other
+        assert (reference == other) is False
+    assert dtype != reference
+    assert dtype.as_numpy_dtype != reference
+    assert len({dtype, reference}) == 2
+
+
+@pytest.mark.parametrize("dtype", dtypes.KNOWN, ids=str)
+def test_a_type_takes_its_reference_type_but_not_the_other_way_round(dtype):
+    assert dtype.is_compatible_with(dtype)
+    assert dtype.is_compatible_with(dtype.as_ref)
+    assert dtype.as_ref.is_compatible_with(f"{dtype}_ref")
+    assert not dtype.as_ref.is_compatible_with(dtype)
+    assert not dtype.as_ref.is_compatible_with(dtype.numpy_dtype)
+    others = [other for other in dtypes.KNOWN + dtypes.REFS if other.base_dtype is not dtype]
+    assert not any(dtype.is_compatible_with(other) or dtype.as_ref.is_compatible_with(other) for other in others)
+
+
+def test_string_has_objects_for_elements():
+    string = dtypes.string
+    assert string.name == "string"
+    assert repr(string) == "nbvars.string"
+    assert string.as_datatype_enum == 7
+    assert string.numpy_dtype == np.dtype(object)
+    assert string.as_numpy_dtype is np.object_
+    assert string.size == 0
+    assert string.real_dtype is string
+    assert string.is_numpy_compatible
+    kinds = ("is_bool", "is_complex", "is_floating", "is_integer", "is_unsigned", "is_ref_dtype")
+    assert not any(getattr(string, kind) for kind in kinds)
+    assert np.zeros(2, string).dtype == np.dtype(object)
+
+
+@pytest.mark.parametrize("same", ["string", str, bytes, object, np.object_, np.dtype("O"), np.dtype("S3")], ids=repr)
+def test_string_equals_the_types_of_strings(same):
+    assert dtypes.string == same
+    assert operator.ne(dtypes.string, same) is False
 
 
 def test_only_equal_types_are_compatible():
@@ -230,9 +355,9 @@ def test_min_and_max_are_the_finite_bounds(name, low, high):
     assert type(dtype.min) is type(dtype.max) is type(low)
 
 
-@pytest.mark.parametrize("name", ["complex64", "complex128"])
+@pytest.mark.parametrize("name", ["complex64", "complex128", "string"])
 @pytest.mark.parametrize("bound", ["min", "max", "limits"])
-def test_complex_types_have_no_bounds(name, bound):
+def test_complex_types_and_string_have_no_bounds(name, bound):
     with pytest.raises(TypeError, match=f"^DType.{bound}: .*: got {name}, expected a real dtype$"):
         getattr(getattr(dtypes, name), bound)
 
@@ -244,8 +369,7 @@ def test_limits_are_those_of_image_intensities():
     assert dtypes.bool.limits == (False, True)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_numpy_takes_a_dtype_for_its_own(name):
-    dtype = getattr(dtypes, name)
+@pytest.mark.parametrize("dtype", dtypes.KNOWN + dtypes.REFS, ids=str)
+def test_numpy_takes_a_dtype_for_its_own(dtype):
     assert np.zeros(2, dtype).dtype == dtype.numpy_dtype
     assert np.zeros(2).astype(dtype).dtype == dtype.numpy_dtype

@@ -11,7 +11,7 @@ array([[ 0.,  0.],
 
 from __future__ import annotations
 
-from nbvars import errors, keras, kernels
+from nbvars import errors, keras, kernels, proto
 from nbvars.devices import (
     DeviceSpec,
     list_devices,
@@ -32,6 +32,7 @@ from nbvars.dtypes import (
     int16,
     int32,
     int64,
+    string,
     uint8,
     uint16,
     uint32,
@@ -41,6 +42,8 @@ from nbvars.graph.graph import (
     Graph,
     add_to_collection,
     add_to_collections,
+    colocate_with,
+    control_dependencies,
     get_collection,
     get_default_graph,
     name_scope,
@@ -48,6 +51,16 @@ from nbvars.graph.graph import (
 )
 from nbvars.graph.indexed_slices import IndexedSlices
 from nbvars.graph.keys import GraphKeys
+from nbvars.graph.mode import (
+    disable_eager_execution,
+    eager_mode,
+    enable_eager_execution,
+    executing_eagerly,
+    get_default_session,
+    graph_mode,
+)
+from nbvars.graph.operation import Operation
+from nbvars.graph.tensor import Tensor
 from nbvars.kernels import (
     get_num_threads,
     set_num_threads,
@@ -152,6 +165,8 @@ from nbvars.ops import (
     zeros,
     zeros_like,
 )
+from nbvars.ops.grouping_ops import group, no_op, tuple
+from nbvars.ops.placeholder_ops import placeholder, placeholder_with_default
 from nbvars.ops.state_ops import (
     assign,
     assign_add,
@@ -170,11 +185,9 @@ from nbvars.ops.state_ops import (
     scatter_sub,
     scatter_update,
 )
-from nbvars.runtime.context import (
-    device,
-    executing_eagerly,
-)
-from nbvars.runtime.tensor import Tensor
+from nbvars.runtime.context import device
+from nbvars.runtime.fetches import IndexedSlicesValue
+from nbvars.runtime.session import ConfigProto, InteractiveSession, Session
 from nbvars.shapes import (
     Dimension,
     TensorShape,
@@ -185,21 +198,30 @@ from nbvars.variables.collections import (
     local_variables,
     trainable_variables,
 )
+from nbvars.variables.distribution import VariableAggregation, VariableSynchronization
+from nbvars.variables.graph_variable import GraphVariable as GraphVariable
 from nbvars.variables.variable import Variable
 from nbvars.warmup import warmup
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ConfigProto",
     "DType",
     "DeviceSpec",
     "Dimension",
     "Graph",
     "GraphKeys",
     "IndexedSlices",
+    "IndexedSlicesValue",
+    "InteractiveSession",
+    "Operation",
+    "Session",
     "Tensor",
     "TensorShape",
     "Variable",
+    "VariableAggregation",
+    "VariableSynchronization",
     "abs",
     "add",
     "add_n",
@@ -220,17 +242,22 @@ __all__ = [
     "cast",
     "ceil",
     "clip_by_value",
+    "colocate_with",
     "complex64",
     "complex128",
     "concat",
     "constant",
+    "control_dependencies",
     "convert_to_tensor",
     "cos",
     "count_up_to",
     "cumsum",
     "device",
+    "disable_eager_execution",
     "divide",
     "double",
+    "eager_mode",
+    "enable_eager_execution",
     "equal",
     "errors",
     "executing_eagerly",
@@ -248,10 +275,13 @@ __all__ = [
     "gather_nd",
     "get_collection",
     "get_default_graph",
+    "get_default_session",
     "get_num_threads",
     "global_variables",
+    "graph_mode",
     "greater",
     "greater_equal",
+    "group",
     "half",
     "identity",
     "int8",
@@ -283,13 +313,17 @@ __all__ = [
     "multiply",
     "name_scope",
     "negative",
+    "no_op",
     "norm",
     "not_equal",
     "one_hot",
     "ones",
     "ones_like",
     "pad",
+    "placeholder",
+    "placeholder_with_default",
     "pow",
+    "proto",
     "random_normal",
     "random_shuffle",
     "random_uniform",
@@ -333,6 +367,7 @@ __all__ = [
     "square",
     "squeeze",
     "stack",
+    "string",
     "subtract",
     "tanh",
     "tensordot",
@@ -341,6 +376,7 @@ __all__ = [
     "transpose",
     "truediv",
     "truncated_normal",
+    "tuple",
     "uint8",
     "uint16",
     "uint32",

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nbvars.checks import message
-from nbvars.dtypes import as_dtype
+from nbvars.dtypes import as_numeric_dtype
 from nbvars.errors import ResourceExhaustedError
 from nbvars.kernels.cpu.assign import DATA, LAYOUT, LOCK, NUM_ITEMS, NUM_LAYOUT_WORDS
 
@@ -57,7 +57,8 @@ class CpuStorage:
 
     def __init__(self, value: npt.NDArray[Any]) -> None:
         """Hold a copy of ``value``."""
-        dtype = as_dtype(value.dtype).numpy_dtype  # in native byte order, and the one object that arrays of it share
+        # In native byte order, and the one object that arrays of it share.
+        dtype = as_numeric_dtype(value.dtype).numpy_dtype
         self.array = aligned_empty(value.shape, dtype)
         np.copyto(self.array, value)
         layout = (*self.array.shape, *self.array.strides)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from nbvars.checks import message
-from nbvars.dtypes import as_dtype
+from nbvars.dtypes import as_numeric_dtype
 from nbvars.kernels.cpu.compiled import COMPILED
 from nbvars.kernels.cpu.inventory import OPS, kernels_to_compile
 from nbvars.progress import progress
@@ -37,7 +37,7 @@ def warmup(dtypes: Iterable[Any] = DTYPES, ops: Iterable[str] = OPS) -> WarmUp:
         TypeError: A dtype is unknown.
         ValueError: An op is unknown.
     """
-    numpy_dtypes = [as_dtype(dtype).numpy_dtype for dtype in dtypes]
+    numpy_dtypes = [as_numeric_dtype(dtype).numpy_dtype for dtype in dtypes]
     ops = list(ops)
     for op in ops:
         if op not in OPS:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nbvars.checks import expect_integer, message
-from nbvars.dtypes import DType, as_dtype
+from nbvars.dtypes import DType, as_numeric_dtype
 from nbvars.shapes import TensorShape
 
 if TYPE_CHECKING:
-    from nbvars.runtime.tensor import Tensor
+    from nbvars.graph.tensor import Tensor
 
 # How a value becomes a tensor: a layer above, so runtime/conversion.py puts its function here.
 CONVERSIONS: dict[str, Callable[..., Any]] = {}
@@ -60,7 +60,7 @@ class IndexedSlices:
             values = values if isinstance(values, _WITHOUT_DTYPE) else converted
             no_rows = isinstance(indices, (list, tuple)) and not indices
             indices, index_shape = _part(np.empty(0, np.int64) if no_rows else indices)
-            expect_integer("IndexedSlices", "indices", as_dtype(indices.dtype))
+            expect_integer("IndexedSlices", "indices", as_numeric_dtype(indices.dtype))
         if value_shape[: len(index_shape)] != index_shape:
             expected = f"({', '.join([*map(str, index_shape), '...'])})"
             raise ValueError(message("IndexedSlices", "values have the wrong shape", value_shape, expected))
@@ -95,7 +95,7 @@ class IndexedSlices:
     @property
     def dtype(self) -> DType:
         """Return the dtype of ``values``."""
-        return self.values.dtype if isinstance(self._values, _WITHOUT_DTYPE) else as_dtype(self._values.dtype)
+        return self.values.dtype if isinstance(self._values, _WITHOUT_DTYPE) else as_numeric_dtype(self._values.dtype)
 
     @property
     def shape(self) -> TensorShape:

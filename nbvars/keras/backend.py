@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from nbvars import ops
 from nbvars.checks import message
-from nbvars.dtypes import DType, as_dtype
+from nbvars.dtypes import DType, as_numeric_dtype
+from nbvars.graph.tensor import Tensor, TensorLike, TensorValue
 from nbvars.ops.cast_ops import cast as cast_tensor
-from nbvars.runtime.tensor import Tensor, TensorLike, TensorValue
 from nbvars.variables.variable import Variable
 
 Shape = Sequence[int]
@@ -53,7 +53,7 @@ def set_epsilon(value: float) -> None:
 
 
 def _dtype(dtype: Any) -> DType:
-    return as_dtype(floatx() if dtype is None else dtype)
+    return as_numeric_dtype(floatx() if dtype is None else dtype)
 
 
 def cast_to_floatx(x: TensorValue) -> Any:
@@ -79,7 +79,8 @@ def get_value(x: Any) -> npt.NDArray[Any]:
     """Return the value of a variable as an array, a copy; a scalar as a NumPy number."""
     if not isinstance(x, TensorLike):
         return np.array(x)
-    return x.numpy()
+    value: npt.NDArray[Any] = x.numpy()
+    return value
 
 
 def set_value(x: Variable, value: Any) -> None:
@@ -123,7 +124,7 @@ def cast(x: TensorValue, dtype: Any) -> Any:
 
 def dtype(x: Any) -> str:
     """Return the name of the dtype of a tensor, variable or array."""
-    return as_dtype(x.dtype).name
+    return as_numeric_dtype(x.dtype).name
 
 
 def shape(x: TensorValue) -> Tensor:

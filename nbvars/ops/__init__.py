@@ -6,6 +6,7 @@ Every public function takes whatever ``convert_to_tensor`` does. Its errors are 
 
 from __future__ import annotations
 
+from nbvars.graph.tensor import OPERATORS
 from nbvars.ops.array_ops import (
     broadcast_to,
     expand_dims,
@@ -92,7 +93,6 @@ from nbvars.ops.reduction_ops import (
     reduce_sum,
 )
 from nbvars.runtime.conversion import convert_to_tensor
-from nbvars.runtime.tensor import OPERATORS
 
 OPERATORS.update(
     {
@@ -115,6 +115,8 @@ OPERATORS.update(
         "not_equal": not_equal,
         "or": operator_or,
         "pow": pow,
+        "reshape": reshape,
+        "stack": stack,
         "subtract": subtract,
         "truediv": truediv,
         "xor": operator_xor,

@@ -9,7 +9,8 @@ import numpy as np
 
 from nbvars import dtypes
 from nbvars.checks import expect_dtype_in, message
-from nbvars.dtypes import DType, as_dtype
+from nbvars.dtypes import DType, as_numeric_dtype
+from nbvars.graph.tensor import Tensor, TensorValue
 from nbvars.ops.rows import INTEGER
 from nbvars.ops.shape_rules import (
     Sizes,
@@ -23,8 +24,8 @@ from nbvars.ops.shape_rules import (
     num_elements,
     same_spec,
 )
-from nbvars.runtime.definition import OpDefinition, TensorSpec, apply_op
-from nbvars.runtime.tensor import Tensor, TensorValue
+from nbvars.runtime.definition import OpDefinition, TensorSpec
+from nbvars.runtime.dispatch import apply_op
 
 IDENTITY = OpDefinition("Identity", same_spec, lambda x: x)
 
@@ -50,7 +51,7 @@ def shape(input: TensorValue, name: str | None = None, out_type: Any = dtypes.in
 
     Source: TensorFlow 1 API pages, ``tf.shape``.
     """
-    return apply_op(SHAPE, input, name=name, out_type=as_dtype(out_type))
+    return apply_op(SHAPE, input, name=name, out_type=as_numeric_dtype(out_type))
 
 
 def _infer_size(x: TensorSpec, out_type: DType) -> TensorSpec:
@@ -66,7 +67,7 @@ def size(input: TensorValue, name: str | None = None, out_type: Any = dtypes.int
 
     Source: TensorFlow 1 API pages, ``tf.size``.
     """
-    return apply_op(SIZE, input, name=name, out_type=as_dtype(out_type))
+    return apply_op(SIZE, input, name=name, out_type=as_numeric_dtype(out_type))
 
 
 RANK = OpDefinition("Rank", lambda x: TensorSpec((), dtypes.int32), lambda x: np.array(x.ndim, np.int32))
@@ -97,7 +98,7 @@ def _infer_reshape(x: TensorSpec, shape: tuple[int, ...] | None) -> TensorSpec:
     return TensorSpec(tuple(missing if size == -1 else size for size in shape), x.dtype)
 
 
-RESHAPE = OpDefinition("Reshape", _infer_reshape, lambda x, shape: x.reshape(shape))
+RESHAPE = OpDefinition("Reshape", _infer_reshape, lambda x, shape: x.reshape(shape), run_attrs=("shape",))
 
 
 def reshape(tensor: TensorValue, shape: Sizes, name: str | None = None) -> Tensor:
@@ -181,7 +182,9 @@ def _infer_broadcast_to(x: TensorSpec, shape: tuple[int, ...] | None) -> TensorS
     return TensorSpec(wanted, x.dtype)
 
 
-BROADCAST_TO = OpDefinition("BroadcastTo", _infer_broadcast_to, lambda x, shape: np.broadcast_to(x, shape).copy())
+BROADCAST_TO = OpDefinition(
+    "BroadcastTo", _infer_broadcast_to, lambda x, shape: np.broadcast_to(x, shape).copy(), run_attrs=("shape",)
+)
 
 
 def broadcast_to(input: TensorValue, shape: Sizes, name: str | None = None) -> Tensor:

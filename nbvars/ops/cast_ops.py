@@ -9,10 +9,12 @@ import numpy.typing as npt
 
 from nbvars import kernels
 from nbvars.checks import message
-from nbvars.dtypes import DType, as_dtype
+from nbvars.dtypes import DType, as_numeric_dtype
 from nbvars.graph.indexed_slices import IndexedSlices
-from nbvars.runtime.definition import Array, OpDefinition, TensorSpec, apply_op
-from nbvars.runtime.tensor import Tensor, TensorLike, TensorValue
+from nbvars.graph.tensor import Tensor, TensorLike, TensorValue
+from nbvars.runtime.definition import Array, OpDefinition, TensorSpec
+from nbvars.runtime.dispatch import apply_op
+from nbvars.runtime.tensor import EagerTensor
 
 
 def _infer_cast(x: TensorSpec, dtype: DType) -> TensorSpec:
@@ -43,10 +45,10 @@ def cast(x: TensorValue, dtype: Any, name: str | None = None) -> Tensor | Indexe
 
     Source: TensorFlow 1 API pages, ``tf.cast``.
     """
-    target = as_dtype(dtype)
+    target = as_numeric_dtype(dtype)
     if isinstance(x, IndexedSlices):
         return IndexedSlices(cast(x.values, target), x.indices, x._dense_shape)
-    if type(x) is Tensor and x.dtype is target:
+    if type(x) is EagerTensor and x.dtype is target:
         return x
     # A variable of that dtype is copied all the same: the result must not change with it.
     return apply_op(CAST, x, name=name, dtype=target)
@@ -61,7 +63,7 @@ def _infer_saturate(x: TensorSpec, dtype: DType) -> TensorSpec:
 
 def _saturate(x: Array, dtype: DType) -> Array:
     """Limit ``x`` to the range of ``dtype``, then cast; the cast itself limits floats to integers."""
-    source = as_dtype(x.dtype)
+    source = as_numeric_dtype(x.dtype)
     if not source.is_bool and (dtype.is_floating or source.is_integer):
         low, high = max(source.min, dtype.min), min(source.max, dtype.max)
         if source.is_integer:
@@ -80,4 +82,4 @@ def saturate_cast(value: TensorValue, dtype: Any, name: str | None = None) -> Te
 
     Source: TensorFlow 1 API pages, ``tf.saturate_cast``.
     """
-    return apply_op(SATURATE_CAST, value, name=name, dtype=as_dtype(dtype))
+    return apply_op(SATURATE_CAST, value, name=name, dtype=as_numeric_dtype(dtype))

@@ -9,8 +9,10 @@ import numpy as np
 
 from nbvars import dtypes
 from nbvars.checks import expect_dtype_in, message
-from nbvars.dtypes import DType, as_dtype
+from nbvars.dtypes import DType, as_numeric_dtype
 from nbvars.errors import InvalidArgumentError
+from nbvars.graph.tensor import Tensor, TensorValue
+from nbvars.ops.cast_ops import cast
 from nbvars.ops.rows import FLOATING, INTEGER, REAL
 from nbvars.ops.shape_rules import (
     Sizes,
@@ -22,8 +24,9 @@ from nbvars.ops.shape_rules import (
     num_elements,
 )
 from nbvars.runtime.conversion import borrow, convert_to_tensor, match
-from nbvars.runtime.definition import Array, OpDefinition, TensorSpec, apply_op
-from nbvars.runtime.tensor import LiveTensor, Tensor, TensorValue
+from nbvars.runtime.definition import Array, OpDefinition, TensorSpec
+from nbvars.runtime.dispatch import apply_op
+from nbvars.runtime.tensor import EagerTensor, LiveTensor
 
 
 def constant(value: TensorValue, dtype: Any = None, shape: Sizes | None = None, name: str | None = None) -> Tensor:
@@ -43,7 +46,7 @@ def constant(value: TensorValue, dtype: Any = None, shape: Sizes | None = None, 
     """
     tensor = convert_to_tensor(value, dtype)
     if type(tensor) is LiveTensor:
-        tensor = Tensor._wrap(tensor._array.copy(), tensor._device)
+        tensor = EagerTensor._wrap(tensor._array.copy(), tensor._device)
     if shape is None:
         return tensor
     sizes = checked_shape("constant", "shape", as_sizes("constant", "shape", shape))
@@ -71,7 +74,7 @@ def _fill_up(value: Array, shape: tuple[int, ...]) -> Array:
     return filled
 
 
-FILL_UP = OpDefinition("Const", _infer_fill_up, _fill_up)
+FILL_UP = OpDefinition("FillUp", _infer_fill_up, _fill_up)
 
 
 def _infer_fill(value: TensorSpec, dims: tuple[int, ...] | None) -> TensorSpec:
@@ -83,7 +86,7 @@ def _fill(value: Array, dims: tuple[int, ...]) -> Array:
     return np.full(dims, value, value.dtype)
 
 
-FILL = OpDefinition("Fill", _infer_fill, _fill)
+FILL = OpDefinition("Fill", _infer_fill, _fill, run_attrs=("dims",))
 
 
 def fill(dims: Sizes, value: TensorValue, name: str | None = None) -> Tensor:
@@ -96,7 +99,7 @@ def fill(dims: Sizes, value: TensorValue, name: str | None = None) -> Tensor:
 
 def _filled(op: str, shape: Sizes, number: int, dtype: Any, name: str | None) -> Tensor:
     sizes = checked_shape(op, "shape", as_sizes(op, "shape", shape))
-    return apply_op(FILL, np.array(number, as_dtype(dtype).numpy_dtype), name=name, dims=sizes)
+    return apply_op(FILL, np.array(number, as_numeric_dtype(dtype).numpy_dtype), name=name or op, dims=sizes)
 
 
 def zeros(shape: Sizes, dtype: Any = dtypes.float32, name: str | None = None) -> Tensor:
@@ -136,7 +139,7 @@ def zeros_like(tensor: TensorValue, dtype: Any = None, name: str | None = None) 
 
     Source: TensorFlow 1 API pages, ``tf.zeros_like``.
     """
-    return apply_op(ZEROS_LIKE, tensor, name=name, dtype=None if dtype is None else as_dtype(dtype))
+    return apply_op(ZEROS_LIKE, tensor, name=name, dtype=None if dtype is None else as_numeric_dtype(dtype))
 
 
 def ones_like(tensor: TensorValue, dtype: Any = None, name: str | None = None) -> Tensor:
@@ -144,7 +147,7 @@ def ones_like(tensor: TensorValue, dtype: Any = None, name: str | None = None) -
 
     Source: TensorFlow 1 API pages, ``tf.ones_like``.
     """
-    return apply_op(ONES_LIKE, tensor, name=name, dtype=None if dtype is None else as_dtype(dtype))
+    return apply_op(ONES_LIKE, tensor, name=name, dtype=None if dtype is None else as_numeric_dtype(dtype))
 
 
 def _infer_eye(shape: tuple[int, ...], dtype: DType) -> TensorSpec:
@@ -175,7 +178,7 @@ def eye(
     rows = as_int("eye", "num_rows", num_rows)
     columns = rows if num_columns is None else as_int("eye", "num_columns", num_columns)
     batch = () if batch_shape is None else as_sizes("eye", "batch_shape", batch_shape)
-    return apply_op(EYE, name=name, shape=(*batch, rows, columns), dtype=as_dtype(dtype))
+    return apply_op(EYE, name=name, shape=(*batch, rows, columns), dtype=as_numeric_dtype(dtype))
 
 
 def _infer_range(start: TensorSpec, limit: TensorSpec, delta: TensorSpec) -> TensorSpec:
@@ -238,7 +241,7 @@ def range(
     if limit is None:
         start, limit = 0, start
     if dtype is not None:
-        bounds = [borrow(bound, as_dtype(dtype), "range") for bound in (start, limit, delta)]
+        bounds = [borrow(bound, as_numeric_dtype(dtype), "range") for bound in (start, limit, delta)]
         return apply_op(RANGE, *bounds, name=name)
     bounds = [borrow(bound, None, "range") for bound in (start, limit, delta)]
     widest = max((bound.dtype for bound in bounds if bound.dtype in _RANGE_ORDER), key=_RANGE_ORDER.index, default=None)
@@ -249,7 +252,9 @@ def range(
 
 def _widened(bound: Tensor, dtype: DType) -> Tensor:
     """Return a bound of a range in its common dtype, if it is of one of those that have an order."""
-    return borrow(bound._array.astype(dtype.numpy_dtype)) if bound.dtype in _RANGE_ORDER else bound
+    if isinstance(bound, EagerTensor) and bound.dtype in _RANGE_ORDER:
+        return borrow(bound._array.astype(dtype.numpy_dtype))
+    return cast(bound, dtype) if bound.dtype.base_dtype in _RANGE_ORDER else bound
 
 
 def _infer_linspace(start: TensorSpec, stop: TensorSpec, num: int | None) -> TensorSpec:
@@ -266,7 +271,7 @@ def _linspace(start: Array, stop: Array, num: int) -> Array:
     return np.linspace(float(start), float(stop), num).astype(start.dtype)
 
 
-LINSPACE = OpDefinition("LinSpace", _infer_linspace, _linspace)
+LINSPACE = OpDefinition("LinSpace", _infer_linspace, _linspace, run_attrs=("num",))
 
 
 def linspace(start: TensorValue, stop: TensorValue, num: int, name: str | None = None) -> Tensor:

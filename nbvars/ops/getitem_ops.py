@@ -10,11 +10,12 @@ import numpy as np
 from nbvars import dtypes
 from nbvars.checks import expect_dtype_in, message
 from nbvars.errors import InvalidArgumentError, OutOfRangeError
+from nbvars.graph.tensor import Tensor, TensorLike, TensorValue
 from nbvars.ops.rows import BOOL, INTEGER, Dtypes
 from nbvars.ops.shape_rules import are_compatible, broadcast_shapes
 from nbvars.runtime.conversion import borrow
-from nbvars.runtime.definition import Array, OpDefinition, Shape, TensorSpec, apply_op
-from nbvars.runtime.tensor import Tensor, TensorLike, TensorValue
+from nbvars.runtime.definition import Array, OpDefinition, Shape, TensorSpec
+from nbvars.runtime.dispatch import apply_op
 
 # Stands for an array in a key; the arrays themselves are inputs of the op.
 _ARRAY = "array"
@@ -42,7 +43,7 @@ def getitem(tensor: TensorValue, key: Any) -> Tensor:
             items.append(slice(*bounds))
             if items[-1].step == 0:
                 raise ValueError(message("getitem", "the step of a slice is zero", 0, "another step"))
-        elif isinstance(item, list) or (isinstance(item, (TensorLike, np.ndarray)) and item.ndim > 0):
+        elif isinstance(item, list) or (isinstance(item, (TensorLike, np.ndarray)) and item.ndim):
             items.append(_ARRAY)
             arrays.append(borrow(item if not isinstance(item, list) or item else np.zeros(0, np.int64)))
         else:
@@ -137,4 +138,4 @@ def _getitem(x: Array, *arrays: Array, key: Key) -> Array:
         raise InvalidArgumentError(None, None, wrong) from error
 
 
-GETITEM = OpDefinition("StridedSlice", _infer_getitem, _getitem)
+GETITEM = OpDefinition("StridedSlice", _infer_getitem, _getitem, "strided_slice")

@@ -9,8 +9,9 @@ import numpy as np
 
 from nbvars import dtypes
 from nbvars.checks import expect_dtype, expect_dtype_in, expect_integer, message
-from nbvars.dtypes import DType, as_dtype
+from nbvars.dtypes import DType, as_numeric_dtype
 from nbvars.errors import InvalidArgumentError
+from nbvars.graph.tensor import Tensor, TensorValue
 from nbvars.ops.rows import INTEGER
 from nbvars.ops.shape_rules import (
     Sizes,
@@ -24,9 +25,9 @@ from nbvars.ops.shape_rules import (
     normal_axis,
 )
 from nbvars.runtime.conversion import borrow, match
-from nbvars.runtime.definition import Array, OpDefinition, Shape, TensorSpec, apply_op, apply_op_to_many
+from nbvars.runtime.definition import Array, OpDefinition, Shape, TensorSpec
+from nbvars.runtime.dispatch import apply_op, apply_op_to_many
 from nbvars.runtime.indices import check_indices
-from nbvars.runtime.tensor import Tensor, TensorValue
 
 
 def _infer_slice(x: TensorSpec, begin: tuple[int, ...] | None, size: tuple[int, ...] | None) -> TensorSpec:
@@ -51,7 +52,7 @@ def _slice(x: Array, begin: tuple[int, ...], size: tuple[int, ...]) -> Array:
     return x[tuple(builtins.slice(first, None if count == -1 else first + count) for first, count in pairs)]
 
 
-SLICE = OpDefinition("Slice", _infer_slice, _slice)
+SLICE = OpDefinition("Slice", _infer_slice, _slice, run_attrs=("begin", "size"))
 
 
 def slice(input_: TensorValue, begin: Sizes, size: Sizes, name: str | None = None) -> Tensor:
@@ -77,7 +78,7 @@ def _gather(params: Array, indices: Array, axis: int) -> Array:
     return params.take(indices.astype(np.intp, copy=False), axis)
 
 
-GATHER = OpDefinition("GatherV2", _infer_gather, _gather)
+GATHER = OpDefinition("GatherV2", _infer_gather, _gather, "Gather")
 
 
 def gather(params: TensorValue, indices: TensorValue, axis: int = 0, name: str | None = None) -> Tensor:
@@ -237,7 +238,7 @@ def _one_hot(indices: Array, on_value: Array, off_value: Array, depth: int, axis
     return np.where(np.moveaxis(is_hot, -1, axis), on_value, off_value)
 
 
-ONE_HOT = OpDefinition("OneHot", _infer_one_hot, _one_hot)
+ONE_HOT = OpDefinition("OneHot", _infer_one_hot, _one_hot, "one_hot", ("depth",))
 
 
 def one_hot(
@@ -260,7 +261,7 @@ def one_hot(
         dtype = dtypes.float32
     values = [1 if on_value is None else on_value, 0 if off_value is None else off_value]
     if dtype is not None:
-        values = [borrow(value, as_dtype(dtype), "one_hot") for value in values]
+        values = [borrow(value, as_numeric_dtype(dtype), "one_hot") for value in values]
     elif on_value is None:
         values = match("one_hot", *values[::-1])[::-1]
     else:
@@ -299,4 +300,4 @@ def unique(x: TensorValue, out_idx: Any = dtypes.int32, name: str | None = None)
 
     Source: TensorFlow 1 API pages, ``tf.unique``.
     """
-    return Unique(*apply_op_to_many(UNIQUE, x, name=name, out_idx=as_dtype(out_idx)))
+    return Unique(*apply_op_to_many(UNIQUE, x, name=name, out_idx=as_numeric_dtype(out_idx)))

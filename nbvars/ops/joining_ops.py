@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from nbvars.checks import message
+from nbvars.graph.tensor import Tensor, TensorValue
 from nbvars.ops.shape_rules import (
     Sizes,
     as_int,
@@ -19,8 +20,8 @@ from nbvars.ops.shape_rules import (
     normal_axis,
 )
 from nbvars.runtime.conversion import match
-from nbvars.runtime.definition import Array, OpDefinition, Shape, TensorSpec, apply_op, apply_op_to_many
-from nbvars.runtime.tensor import Tensor, TensorValue
+from nbvars.runtime.definition import Array, OpDefinition, Shape, TensorSpec
+from nbvars.runtime.dispatch import apply_op, apply_op_to_many
 
 
 def _infer_concat(*values: TensorSpec, axis: int) -> TensorSpec:
@@ -42,7 +43,7 @@ def _infer_concat(*values: TensorSpec, axis: int) -> TensorSpec:
     return TensorSpec((*(others or ())[:at], total, *(others or ())[at + 1 :]), dtype)
 
 
-CONCAT = OpDefinition("ConcatV2", _infer_concat, lambda *values, axis: np.concatenate(values, axis))
+CONCAT = OpDefinition("ConcatV2", _infer_concat, lambda *values, axis: np.concatenate(values, axis), "concat")
 
 
 def concat(values: Sequence[TensorValue], axis: int, name: str | None = None) -> Tensor:
@@ -65,7 +66,7 @@ def _infer_stack(*values: TensorSpec, axis: int) -> TensorSpec:
     return TensorSpec((*result[:at], len(values), *result[at:]), dtype)
 
 
-STACK = OpDefinition("Pack", _infer_stack, lambda *values, axis: np.stack(values, axis))
+STACK = OpDefinition("Pack", _infer_stack, lambda *values, axis: np.stack(values, axis), "stack")
 
 
 def stack(values: Sequence[TensorValue], axis: int = 0, name: str | None = None) -> Tensor:
@@ -98,7 +99,7 @@ def _infer_unstack(x: TensorSpec, num: int | None, axis: int) -> tuple[TensorSpe
     return (TensorSpec(row, x.dtype),) * num
 
 
-UNSTACK = OpDefinition("Unpack", _infer_unstack, lambda x, num, axis: tuple(np.moveaxis(x, axis, 0)))
+UNSTACK = OpDefinition("Unpack", _infer_unstack, lambda x, num, axis: tuple(np.moveaxis(x, axis, 0)), "unstack")
 
 
 def unstack(value: TensorValue, num: int | None = None, axis: int = 0, name: str | None = "unstack") -> list[Tensor]:
@@ -141,7 +142,7 @@ def _split(x: Array, num_or_size_splits: int | tuple[int, ...], axis: int) -> tu
     return tuple(np.split(x, np.cumsum(np.array(sizes, np.int64))[:-1], axis)) if sizes else ()
 
 
-SPLIT = OpDefinition("SplitV", _infer_split, _split)
+SPLIT = OpDefinition("SplitV", _infer_split, _split, "split")
 
 
 def split(value: TensorValue, num_or_size_splits: Any, axis: int = 0, name: str | None = None) -> list[Tensor]:
@@ -175,7 +176,7 @@ def _tile(x: Array, multiples: tuple[int, ...]) -> Array:
     return np.tile(x, multiples)
 
 
-TILE = OpDefinition("Tile", _infer_tile, _tile)
+TILE = OpDefinition("Tile", _infer_tile, _tile, run_attrs=("multiples",))
 
 
 def tile(input: TensorValue, multiples: Sizes, name: str | None = None) -> Tensor:
@@ -217,7 +218,7 @@ def _pad(x: Array, value: Array, paddings: tuple[int, ...], mode: str) -> Array:
     return np.pad(x, widths, mode=_PAD_MODES[mode]) if x.ndim else x  # type: ignore[call-overload]
 
 
-PAD = OpDefinition("Pad", _infer_pad, _pad)
+PAD = OpDefinition("Pad", _infer_pad, _pad, run_attrs=("paddings",))
 
 
 def pad(

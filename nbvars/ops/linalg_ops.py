@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from nbvars.checks import expect_dtype_in, message
+from nbvars.graph.tensor import Tensor, TensorValue
 from nbvars.ops.rows import FLOATING_OR_COMPLEX, NUMERIC, reduced_shape, widened
 from nbvars.ops.shape_rules import (
     as_int,
@@ -18,8 +19,8 @@ from nbvars.ops.shape_rules import (
     normal_axes,
 )
 from nbvars.runtime.conversion import match
-from nbvars.runtime.definition import Array, OpDefinition, TensorSpec, apply_op
-from nbvars.runtime.tensor import Tensor, TensorValue
+from nbvars.runtime.definition import Array, OpDefinition, TensorSpec
+from nbvars.runtime.dispatch import apply_op
 
 
 def _infer_matmul(a: TensorSpec, b: TensorSpec, transpose_a: bool, transpose_b: bool) -> TensorSpec:

@@ -10,6 +10,7 @@ from nbvars import dtypes
 from nbvars.checks import expect_dtype_in, message
 from nbvars.dtypes import DType
 from nbvars.errors import InvalidArgumentError
+from nbvars.graph.tensor import Tensor, TensorLike, TensorValue
 from nbvars.ops.cast_ops import cast
 from nbvars.ops.rows import (
     ANY,
@@ -27,8 +28,8 @@ from nbvars.ops.rows import (
 )
 from nbvars.ops.shape_rules import broadcast_shapes, check_same_dtype, merge_shapes
 from nbvars.runtime.conversion import borrow, match
-from nbvars.runtime.definition import Array, OpDefinition, TensorSpec, apply_op
-from nbvars.runtime.tensor import Tensor, TensorLike, TensorValue
+from nbvars.runtime.definition import Array, OpDefinition, TensorSpec
+from nbvars.runtime.dispatch import apply_op
 
 
 def _floordiv(x: Array, y: Array) -> Array:

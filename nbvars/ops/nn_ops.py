@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from nbvars.checks import expect_dtype_in
+from nbvars.graph.tensor import Tensor, TensorValue
 from nbvars.ops.rows import FLOATING, FLOATING_OR_COMPLEX, REAL, unary, widened
 from nbvars.ops.shape_rules import as_int, check_rank_at_least, normal_axis
-from nbvars.runtime.definition import Array, OpDefinition, TensorSpec, apply_op
-from nbvars.runtime.tensor import Tensor, TensorValue
+from nbvars.runtime.definition import Array, OpDefinition, TensorSpec
+from nbvars.runtime.dispatch import apply_op
 
 
 def _sigmoid(x: Array) -> Any:

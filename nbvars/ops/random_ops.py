@@ -5,6 +5,7 @@ Every number comes from a stream, a NumPy ``Generator`` (PCG64) of its own:
 - An op with a ``seed`` draws from the stream of ``(global seed, seed)``, one without from that of the global
   seed alone. Calls with the same seed share a stream, each going on where the one before stopped.
 - ``set_random_seed`` starts all streams anew, so the same calls then give the same numbers.
+- In a graph, each op has a stream of its own in each session, from the pair of the graph's seed and its own.
 - Without ``set_random_seed``, an op with a ``seed`` repeats from process to process; one without does not.
 
 Threads may draw at once: each call has its numbers to itself, in an order that is that of the calls.
@@ -15,14 +16,17 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from nbvars import dtypes
 from nbvars.checks import expect_dtype_in, message
-from nbvars.dtypes import as_dtype
+from nbvars.dtypes import as_numeric_dtype
 from nbvars.errors import InvalidArgumentError
+from nbvars.graph.graph import get_default_graph
+from nbvars.graph.mode import executing_eagerly
+from nbvars.graph.tensor import Tensor, TensorValue
 from nbvars.ops.rows import FLOATING, HALVES, REAL, Dtypes
 from nbvars.ops.shape_rules import (
     Sizes,
@@ -34,11 +38,12 @@ from nbvars.ops.shape_rules import (
     merge_shapes,
 )
 from nbvars.runtime.conversion import borrow
-from nbvars.runtime.definition import Array, OpDefinition, Shape, TensorSpec, apply_op
-from nbvars.runtime.tensor import Tensor, TensorValue
+from nbvars.runtime.definition import Array, OpDefinition, Shape, TensorSpec
+from nbvars.runtime.dispatch import apply_op
+from nbvars.runtime.streams import DEFAULT_SEED, Stream, unsigned
 
-# TensorFlow's number for a global seed where only the op has one.
-_DEFAULT_SEED = 87654321
+# What an op draws from: in eager mode the stream of a number, in a graph that of a pair in a session.
+Seed: TypeAlias = int | tuple[int, int] | Stream | None
 
 
 class _Streams:
@@ -54,8 +59,12 @@ class _Streams:
             self._seed = seed
             self._generators: dict[int | None, np.random.Generator] = {}
 
-    def draw(self, seed: int | None, numbers: Callable[[np.random.Generator], Array]) -> Array:
+    def draw(self, seed: Seed, numbers: Callable[[np.random.Generator], Array]) -> Array:
         """Return what ``numbers`` draws from the stream of an op's ``seed``."""
+        if isinstance(seed, Stream):
+            drawn: Array = seed.draw(numbers)
+            return drawn
+        assert not isinstance(seed, tuple)
         with self._lock:
             if seed not in self._generators:
                 self._generators[seed] = np.random.Generator(np.random.PCG64(self._entropy(seed)))
@@ -77,13 +86,8 @@ class _Streams:
 
     def _entropy(self, seed: int | None) -> list[int] | None:
         if seed is None:
-            return None if self._seed is None else [_unsigned(self._seed)]
-        return [_unsigned(_DEFAULT_SEED if self._seed is None else self._seed), _unsigned(seed)]
-
-
-def _unsigned(seed: int) -> int:
-    """Return a number that is not negative, another one for each seed."""
-    return 2 * seed if seed >= 0 else -2 * seed - 1
+            return None if self._seed is None else [unsigned(self._seed)]
+        return [unsigned(DEFAULT_SEED if self._seed is None else self._seed), unsigned(seed)]
 
 
 _streams = _Streams()
@@ -96,11 +100,15 @@ if hasattr(os, "register_at_fork"):
 
 
 def set_random_seed(seed: int) -> None:
-    """Set the global seed, and start all streams of random numbers anew.
+    """Set the global seed, and start all streams of random numbers anew; in graph mode, set that of the default graph.
 
     Source: TensorFlow 1 API pages, ``tf.set_random_seed``.
     """
-    _streams.restart(as_int("set_random_seed", "seed", seed))
+    number = as_int("set_random_seed", "seed", seed)
+    if executing_eagerly():
+        _streams.restart(number)
+    else:
+        get_default_graph().seed = number
 
 
 def _drawn_dtype(dtype: np.dtype[Any]) -> Any:
@@ -127,14 +135,14 @@ def _infer_random(op: str, allowed: Dtypes, first: TensorSpec, second: TensorSpe
 def _normal_definition(op: str, op_type: str, draw: Callable[..., Array]) -> OpDefinition:
     """Return the definition of a distribution that has a mean and a standard deviation."""
 
-    def infer(mean: TensorSpec, stddev: TensorSpec, shape: tuple[int, ...] | None, seed: int | None) -> TensorSpec:
+    def infer(mean: TensorSpec, stddev: TensorSpec, shape: tuple[int, ...] | None, seed: Seed) -> TensorSpec:
         return _infer_random(op, FLOATING, mean, stddev, checked_shape(op, "shape", shape))
 
-    def compute(mean: Array, stddev: Array, shape: tuple[int, ...], seed: int | None) -> Array:
+    def compute(mean: Array, stddev: Array, shape: tuple[int, ...], seed: Seed) -> Array:
         exact = _drawn_dtype(mean.dtype)
         return _scaled(_streams.draw(seed, lambda stream: draw(stream, shape, exact)), mean, stddev)
 
-    return OpDefinition(op_type, infer, compute)
+    return OpDefinition(op_type, infer, compute, op, ("shape",))
 
 
 def _draw_normal(stream: np.random.Generator, shape: tuple[int, ...], dtype: Any) -> Array:
@@ -190,25 +198,29 @@ def truncated_normal(
 
 def _parameters(op: str, values: tuple[TensorValue, ...], dtype: Any, allowed: Dtypes) -> list[Tensor]:
     """Return the parameters of a distribution as tensors of the dtype of its numbers."""
-    target = as_dtype(dtype)
+    target = as_numeric_dtype(dtype)
     expect_dtype_in(op, "dtype", target, allowed, allowed.described)
     return [borrow(value, target, op) for value in values]
 
 
 def _attrs(op: str, shape: Sizes, seed: int | None) -> dict[str, Any]:
-    return {
-        "shape": as_sizes(op, "shape", shape),
-        "seed": None if seed is None else as_int(op, "seed", seed),
-    }
+    return {"shape": as_sizes(op, "shape", shape), "seed": _seed(op, seed)}
 
 
-def _infer_uniform(
-    minval: TensorSpec, maxval: TensorSpec, shape: tuple[int, ...] | None, seed: int | None
-) -> TensorSpec:
+def _seed(op: str, seed: int | None) -> Seed:
+    """Return the seed of an op: in graph mode, the graph's and its own, or a number of its own in the graph."""
+    number = None if seed is None else as_int(op, "seed", seed)
+    graph = get_default_graph()
+    if executing_eagerly() or (number is None and graph.seed is None):
+        return number
+    return DEFAULT_SEED if graph.seed is None else graph.seed, graph.version if number is None else number
+
+
+def _infer_uniform(minval: TensorSpec, maxval: TensorSpec, shape: tuple[int, ...] | None, seed: Seed) -> TensorSpec:
     return _infer_random("random_uniform", REAL, minval, maxval, checked_shape("random_uniform", "shape", shape))
 
 
-def _uniform(minval: Array, maxval: Array, shape: tuple[int, ...], seed: int | None) -> Array:
+def _uniform(minval: Array, maxval: Array, shape: tuple[int, ...], seed: Seed) -> Array:
     dtype = minval.dtype
     is_integer = dtype.kind in "iu"
     if np.any(minval >= maxval if is_integer else minval > maxval):
@@ -228,7 +240,7 @@ def _uniform(minval: Array, maxval: Array, shape: tuple[int, ...], seed: int | N
     return np.where(scaled < maxval, scaled, np.nextafter(maxval, minval))
 
 
-RANDOM_UNIFORM = OpDefinition("RandomUniform", _infer_uniform, _uniform)
+RANDOM_UNIFORM = OpDefinition("RandomUniform", _infer_uniform, _uniform, "random_uniform", ("shape",))
 
 
 def random_uniform(
@@ -248,7 +260,7 @@ def random_uniform(
     Source: TensorFlow 1 API pages, ``tf.random_uniform``.
     """
     if maxval is None:
-        if as_dtype(dtype).is_integer:
+        if as_numeric_dtype(dtype).is_integer:
             raise ValueError(message("random_uniform", "integers need a maxval", "None", "an integer"))
         maxval = 1.0
     parameters = _parameters("random_uniform", (minval, maxval), dtype, REAL)
@@ -256,11 +268,11 @@ def random_uniform(
     return apply_op(RANDOM_UNIFORM, *parameters, name=name, **attrs)
 
 
-def _infer_shuffle(x: TensorSpec, seed: int | None) -> TensorSpec:
+def _infer_shuffle(x: TensorSpec, seed: Seed) -> TensorSpec:
     return x
 
 
-def _shuffle(x: Array, seed: int | None) -> Array:
+def _shuffle(x: Array, seed: Seed) -> Array:
     if x.ndim == 0:
         return x
     order = _streams.draw(seed, lambda stream: stream.permutation(len(x)))
@@ -275,4 +287,4 @@ def random_shuffle(value: TensorValue, seed: int | None = None, name: str | None
 
     Source: TensorFlow 1 API pages, ``tf.random_shuffle``.
     """
-    return apply_op(RANDOM_SHUFFLE, value, name=name, seed=_attrs("random_shuffle", (), seed)["seed"])
+    return apply_op(RANDOM_SHUFFLE, value, name=name, seed=_seed("random_shuffle", seed))

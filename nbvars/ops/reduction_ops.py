@@ -10,12 +10,13 @@ import numpy as np
 
 from nbvars import dtypes
 from nbvars.checks import expect_dtype_in, message
-from nbvars.dtypes import DType, as_dtype
+from nbvars.dtypes import DType, as_numeric_dtype
 from nbvars.errors import InvalidArgumentError
+from nbvars.graph.tensor import Tensor, TensorValue
 from nbvars.ops.rows import BOOL, FLOATING, INTEGER, NUMERIC, REAL, Dtypes, reduced_shape, reduction, widened
 from nbvars.ops.shape_rules import as_int, normal_axis
-from nbvars.runtime.definition import Array, OpDefinition, TensorSpec, apply_op
-from nbvars.runtime.tensor import Tensor, TensorValue
+from nbvars.runtime.definition import Array, OpDefinition, TensorSpec
+from nbvars.runtime.dispatch import apply_op
 
 _Axes = tuple[int, ...] | None
 
@@ -136,7 +137,7 @@ def argmax(
     Source: TensorFlow 1 API pages, ``tf.argmax``.
     """
     at = as_int("argmax", "axis", 0 if axis is None else axis)
-    return apply_op(ARGMAX, input, name=name, axis=at, output_type=as_dtype(output_type))
+    return apply_op(ARGMAX, input, name=name, axis=at, output_type=as_numeric_dtype(output_type))
 
 
 def argmin(
@@ -147,7 +148,7 @@ def argmin(
     Source: TensorFlow 1 API pages, ``tf.argmin``.
     """
     at = as_int("argmin", "axis", 0 if axis is None else axis)
-    return apply_op(ARGMIN, input, name=name, axis=at, output_type=as_dtype(output_type))
+    return apply_op(ARGMIN, input, name=name, axis=at, output_type=as_numeric_dtype(output_type))
 
 
 def _infer_cumsum(x: TensorSpec, axis: int, exclusive: bool, reverse: bool) -> TensorSpec:

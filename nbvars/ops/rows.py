@@ -12,10 +12,12 @@ from nbvars import dtypes
 from nbvars.checks import expect_dtype_in
 from nbvars.dtypes import DType
 from nbvars.errors import InvalidArgumentError
+from nbvars.graph.tensor import Tensor, TensorValue
 from nbvars.ops.shape_rules import as_sizes, broadcast_shapes, check_same_dtype, normal_axes
 from nbvars.runtime.conversion import match
-from nbvars.runtime.definition import Array, OpDefinition, Shape, TensorSpec, apply_op
-from nbvars.runtime.tensor import Tensor, TensorValue
+from nbvars.runtime.definition import Array, OpDefinition, Shape, TensorSpec
+from nbvars.runtime.dispatch import apply_op
+from nbvars.runtime.tensor import EagerTensor
 
 
 class Dtypes(frozenset[DType]):
@@ -38,8 +40,18 @@ REAL = Dtypes(INTEGER | FLOATING, "an integer or floating dtype")
 NUMERIC = Dtypes(INTEGER | FLOATING_OR_COMPLEX, "a numeric dtype")
 SIGNED = Dtypes([d for d in NUMERIC if not d.is_unsigned], "a signed numeric dtype")
 
+# TensorFlow's names of such operations in a graph, where they are not the type.
+_OPERATOR_NAMES = {
+    "AddV2": "add",
+    "Sub": "sub",
+    "Mul": "mul",
+    "RealDiv": "truediv",
+    "FloorDiv": "floordiv",
+    "FloorMod": "mod",
+}
+
 # Operands that have a dtype of their own, and need not wait for that of the other one.
-_WITH_DTYPE = (Tensor, np.ndarray)
+_WITH_DTYPE = (EagerTensor, np.ndarray)
 
 HALVES = (dtypes.float16.numpy_dtype, dtypes.bfloat16.numpy_dtype)
 

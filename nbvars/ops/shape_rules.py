@@ -9,10 +9,11 @@ from typing import Any, SupportsIndex, TypeAlias
 
 import numpy as np
 
-from nbvars.checks import message
+from nbvars.checks import expect_integer, message
 from nbvars.dtypes import DType
+from nbvars.graph.tensor import OPERATORS, Symbolic, TensorLike
+from nbvars.runtime.conversion import graph_tensor_of
 from nbvars.runtime.definition import Shape, TensorSpec
-from nbvars.runtime.tensor import TensorLike
 from nbvars.shapes import Dimension, TensorShape
 
 # A shape, or another list of sizes, as users write it.
@@ -21,14 +22,20 @@ Sizes: TypeAlias = TensorShape | TensorLike | Sequence[Any] | np.ndarray[Any, An
 _LARGEST_SIZE = 2**63 - 1
 
 
-def as_sizes(op: str, argument: str, value: Sizes) -> tuple[int, ...]:
+def as_sizes(op: str, argument: str, value: Sizes) -> Any:
     """Return a list of sizes as a tuple; one number is a list of one.
+
+    Of a graph, a tensor of sizes stays one, and a list with some becomes one: a vector that the run knows.
 
     Raises:
         TypeError: A size is no integer.
     """
     if type(value) is tuple and all(type(size) is int for size in value):
         return value
+    if isinstance(value, Symbolic) or (isinstance(value, (list, tuple)) and any(_is_symbolic(each) for each in value)):
+        sizes = graph_tensor_of(value, argument, where=op)
+        expect_integer(op, argument, sizes.dtype.base_dtype)
+        return sizes if sizes.shape.ndims == 1 else OPERATORS["reshape"](sizes, (-1,))
     elements: Iterable[Any] = [value]
     if isinstance(value, (TensorLike, np.ndarray)):
         elements = np.asarray(value).reshape(-1).tolist()
@@ -37,8 +44,17 @@ def as_sizes(op: str, argument: str, value: Sizes) -> tuple[int, ...]:
     return tuple(as_int(op, argument, element) for element in elements)
 
 
-def as_int(op: str, argument: str, value: Any) -> int:
-    """Return ``value`` as an ``int``; ``TypeError`` if it is no integer."""
+def _is_symbolic(value: Any) -> bool:
+    return isinstance(value, Symbolic) or (isinstance(value, (list, tuple)) and any(map(_is_symbolic, value)))
+
+
+def as_int(op: str, argument: str, value: Any) -> Any:
+    """Return ``value`` as an ``int``, or a scalar tensor of a graph as it is; ``TypeError`` if it is no integer."""
+    if isinstance(value, Symbolic):
+        tensor = value._as_tensor()
+        expect_integer(op, argument, tensor.dtype.base_dtype)
+        check_scalar(op, argument, tuple(tensor.shape.as_list()) if tensor.shape.ndims else None)
+        return tensor
     try:
         if not isinstance(value, (bool, np.bool_)):
             return operator.index(value)

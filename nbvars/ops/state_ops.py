@@ -7,22 +7,20 @@ variable one may be lost.
 
 from __future__ import annotations
 
-import contextlib
-import math
 import numbers
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from nbvars.checks import expect_integer, expect_shape, message
-from nbvars.dtypes import as_dtype
-from nbvars.errors import InvalidArgumentError
+from nbvars.checks import expect_integer, message
+from nbvars.dtypes import as_numeric_dtype
 from nbvars.graph.indexed_slices import IndexedSlices
+from nbvars.graph.tensor import Symbolic, TensorLike, TensorValue
 from nbvars.kernels import find_kernel
-from nbvars.runtime.conversion import borrow
-from nbvars.runtime.indices import check_indices
-from nbvars.runtime.tensor import TensorLike, TensorValue
+from nbvars.ops.updates import FAMILIES, update
+from nbvars.ops.variable_nodes import add_count_up_to, add_is_initialized, add_update
+from nbvars.runtime.conversion import value_of
 
 if TYPE_CHECKING:
     from nbvars.storage import CpuStorage
@@ -59,12 +57,12 @@ def assign(
         ref: A variable.
         value: Of the shape of ``ref``, or a Python or NumPy number, which every element then gets. A tensor or
             variable must have the dtype of ``ref``; anything else is converted by NumPy's ``same_kind`` rule.
-        validate_shape: An eager variable keeps its shape: ``False`` changes nothing.
+        validate_shape: ``False`` lets ``value`` change the shape, in graph mode; an eager variable keeps its own.
         use_locking: Hold the lock of ``ref`` during the update.
         name: Name of the op in graph mode.
 
     Returns:
-        ``ref``.
+        ``ref``; in graph mode the reference after the update.
 
     Raises:
         TypeError: ``ref`` is no variable, or ``value`` has a dtype that cannot become that of ``ref``.
@@ -72,7 +70,7 @@ def assign(
 
     Source: TensorFlow 1 API pages, ``tf.assign``.
     """
-    return _update_dense("assign", ref, value, use_locking)
+    return _update("assign", ref, None, value, use_locking, name, validate_shape is not False)
 
 
 def assign_add(ref: Variable, value: TensorValue, use_locking: bool = False, name: str | None = None) -> Variable:
@@ -80,7 +78,7 @@ def assign_add(ref: Variable, value: TensorValue, use_locking: bool = False, nam
 
     Source: TensorFlow 1 API pages, ``tf.assign_add``.
     """
-    return _update_dense("assign_add", ref, value, use_locking)
+    return _update("assign_add", ref, None, value, use_locking, name)
 
 
 def assign_sub(ref: Variable, value: TensorValue, use_locking: bool = False, name: str | None = None) -> Variable:
@@ -88,7 +86,7 @@ def assign_sub(ref: Variable, value: TensorValue, use_locking: bool = False, nam
 
     Source: TensorFlow 1 API pages, ``tf.assign_sub``.
     """
-    return _update_dense("assign_sub", ref, value, use_locking)
+    return _update("assign_sub", ref, None, value, use_locking, name)
 
 
 def scatter_sub(
@@ -116,7 +114,7 @@ def scatter_sub(
 
     Source: TensorFlow 1 API pages, ``tf.scatter_sub``.
     """
-    return _update_rows("scatter_sub", ref, indices, updates, use_locking)
+    return _update("scatter_sub", ref, indices, updates, use_locking, name)
 
 
 def scatter_nd_sub(
@@ -141,7 +139,7 @@ def scatter_nd_sub(
 
     Source: TensorFlow 1 API pages, ``tf.scatter_nd_sub``.
     """
-    return _update_positions("scatter_nd_sub", ref, indices, updates, use_locking)
+    return _update("scatter_nd_sub", ref, indices, updates, use_locking, name)
 
 
 def _like(model: RowUpdate, op: str, doc: str) -> RowUpdate:
@@ -150,8 +148,7 @@ def _like(model: RowUpdate, op: str, doc: str) -> RowUpdate:
     def update(
         ref: Variable, indices: TensorValue, updates: TensorValue, use_locking: bool = False, name: str | None = None
     ) -> Variable:
-        apply = _update_positions if model is scatter_nd_sub else _update_rows
-        return apply(op, ref, indices, updates, use_locking)
+        return _update(op, ref, indices, updates, use_locking, name)
 
     update.__name__ = update.__qualname__ = op
     update.__doc__ = f"{doc}\n\nAll else as ``{model.__name__}``.\n\nSource: TensorFlow 1 API pages, ``tf.{op}``.\n"
@@ -199,25 +196,10 @@ def batch_scatter_update(
 
     Source: TensorFlow 1 API pages, ``tf.batch_scatter_update``.
     """
-    op = "batch_scatter_update"
-    storage, positions = _storage_of(op, ref), _as_indices(op, indices)
-    table = storage.array
-    if not 1 <= positions.ndim <= table.ndim:
-        expected = f"1 to {table.ndim} axes: those of the batch, then one"
-        raise ValueError(message(op, "indices has the wrong rank", positions.ndim, expected))
-    batch = positions.shape[:-1]
-    expect_shape(op, "the batch axes of indices", batch, table.shape[: len(batch)])
-    num_rows, row = table.shape[len(batch)], table.shape[positions.ndim :]
-    values = _as_update(op, ref, updates, positions.shape + row)
-    check_indices(op, positions, num_rows)
-    first_row = np.arange(math.prod(batch), dtype=np.int64).reshape(*batch, 1) * num_rows
-    rows = positions.astype(np.int64) + first_row
-    flat = table.reshape(math.prod(batch) * num_rows, *row)
-    _scatter(op, "scatter_update", storage, flat, rows, values, use_locking)
-    return ref
+    return _update("batch_scatter_update", ref, indices, updates, use_locking, name)
 
 
-def count_up_to(ref: Variable, limit: int, name: str | None = None) -> int:
+def count_up_to(ref: Variable, limit: int, name: str | None = None) -> Any:
     """Add 1 to ``ref`` unless it has reached ``limit``; atomic.
 
     Any number of threads get distinct counts.
@@ -228,7 +210,7 @@ def count_up_to(ref: Variable, limit: int, name: str | None = None) -> int:
         name: Name of the op in graph mode.
 
     Returns:
-        The value before the addition, below ``limit``.
+        The value before the addition, below ``limit``: an ``int``, in graph mode a tensor.
 
     Raises:
         TypeError: ``ref`` is not such a variable, or ``limit`` no integer.
@@ -237,18 +219,21 @@ def count_up_to(ref: Variable, limit: int, name: str | None = None) -> int:
 
     Source: TensorFlow 1 API pages, ``tf.count_up_to``.
     """
-    storage = _storage_of("count_up_to", ref)
     if not isinstance(limit, numbers.Integral) or isinstance(limit, bool):
         raise TypeError(message("count_up_to", "limit has the wrong type", type(limit).__name__, "an integer"))
-    before: int = find_kernel("count_up_to", "cpu")(storage.array, int(limit))
+    if isinstance(ref, Symbolic):
+        return add_count_up_to(ref, int(limit), name)
+    before: int = find_kernel("count_up_to", "cpu")(_storage_of("count_up_to", ref).array, int(limit))
     return before
 
 
-def is_variable_initialized(ref: Variable) -> bool:
-    """Return whether ``ref`` has a value: an eager variable always has.
+def is_variable_initialized(ref: Variable, name: str | None = None) -> Any:
+    """Return whether ``ref`` has a value: an eager variable always has; in graph mode, a tensor that tells.
 
     Source: TensorFlow 1 API pages, ``tf.is_variable_initialized``.
     """
+    if isinstance(ref, Symbolic):
+        return add_is_initialized(ref, name)
     _storage_of("is_variable_initialized", ref)
     return True
 
@@ -268,19 +253,10 @@ def _storage_of(op: str, ref: object) -> CpuStorage:
     return storage
 
 
-def _as_update(op: str, ref: Variable, value: Any, shape: tuple[int, ...]) -> Array:
-    """Return ``value`` as an array of the dtype of ``ref``, and of ``shape``, or ``()`` if it is a number."""
-    array = borrow(value, ref.dtype, op)._array
-    if array.shape != shape and not isinstance(value, (numbers.Number, np.generic)):
-        remedy = "a number changes every element" if array.size == 1 else ""
-        raise ValueError(message(op, "the update has the wrong shape", array.shape, shape, remedy))
-    return array
-
-
 def _as_indices(op: str, indices: Any) -> Array:
     """Return ``indices`` as an array of integers."""
     try:
-        array: Array = indices._as_tensor()._array if isinstance(indices, TensorLike) else np.asarray(indices)
+        array: Array = value_of(indices, None, op)._array if isinstance(indices, TensorLike) else np.asarray(indices)
     except ValueError as error:
         raise ValueError(message(op, "indices do not form an array", indices, "lists of equal lengths")) from error
     if array.dtype.kind not in "iu":
@@ -288,57 +264,18 @@ def _as_indices(op: str, indices: Any) -> Array:
             return array.astype(np.int64)
         if array.dtype.kind in "OSU":
             raise TypeError(message(op, "indices has the wrong dtype", array.dtype, "an integer dtype of 64 bits"))
-        expect_integer(op, "indices", as_dtype(array.dtype))
+        expect_integer(op, "indices", as_numeric_dtype(array.dtype))
     return array
 
 
-def _update_dense(op: str, ref: Variable, value: Any, use_locking: bool) -> Variable:
+def _update(
+    op: str, ref: Variable, indices: Any, value: Any, use_locking: bool, name: str | None, validate_shape: bool = True
+) -> Variable:
+    """Make an update, or add it to the graph of ``ref``."""
+    if isinstance(ref, Symbolic):
+        return add_update(op, ref, indices, value, use_locking, name, validate_shape)  # type: ignore[return-value]
     storage = _storage_of(op, ref)
-    update = _as_update(op, ref, value, storage.array.shape)
-    with storage.locked() if use_locking else _UNLOCKED:
-        find_kernel(op, "cpu")(storage.array, update)
+    rows = None if FAMILIES[op].rows is None else _as_indices(op, indices)
+    values = value_of(value, ref.dtype, op)._array
+    update(op, storage, rows, values, use_locking, fills=isinstance(value, (numbers.Number, np.generic)))
     return ref
-
-
-def _update_rows(op: str, ref: Variable, indices: Any, updates: Any, use_locking: bool) -> Variable:
-    storage, rows = _storage_of(op, ref), _as_indices(op, indices)
-    values = _as_update(op, ref, updates, rows.shape + storage.array.shape[1:])
-    _scatter(op, op, storage, storage.array, rows, values, use_locking)
-    return ref
-
-
-def _update_positions(op: str, ref: Variable, indices: Any, updates: Any, use_locking: bool) -> Variable:
-    storage, positions = _storage_of(op, ref), _as_indices(op, indices)
-    table = storage.array
-    depth = positions.shape[-1] if positions.ndim else 0
-    if not 1 <= depth <= table.ndim:
-        expected = f"shape (..., k) with k from 1 to {table.ndim}"
-        raise ValueError(message(op, "indices has the wrong shape", positions.shape, expected))
-    axes, row = table.shape[:depth], table.shape[depth:]
-    values = _as_update(op, ref, updates, positions.shape[:-1] + row)
-    _check_positions(op, positions, axes)
-    rows = np.zeros(positions.shape[:-1], np.int64)
-    for axis, size in enumerate(axes):
-        rows = rows * size + positions[..., axis].astype(np.int64)
-    _scatter(op, op.replace("_nd", ""), storage, table.reshape(math.prod(axes), *row), rows, values, use_locking)
-    return ref
-
-
-def _check_positions(op: str, positions: Array, axes: tuple[int, ...]) -> None:
-    """Raise unless every last row of ``positions`` lies within ``axes``; names the first that does not."""
-    outside = ((positions < 0) | (positions >= np.array(axes, np.int64))).any(-1)
-    if outside.any():
-        first = tuple(int(k) for k in np.unravel_index(np.argmax(outside), outside.shape)) if outside.ndim else ()
-        at = f"[{','.join(map(str, first))}]" if first else ""
-        wrong = f"an index is out of range: indices{at} = {positions[first].tolist()} is not in shape {axes}"
-        raise InvalidArgumentError(None, None, f"{op}: {wrong}; nothing was written")
-
-
-def _scatter(
-    op: str, kernel: str, storage: CpuStorage, table: Array, rows: Array, values: Array, use_locking: bool
-) -> None:
-    with storage.locked() if use_locking else _UNLOCKED:
-        find_kernel(kernel, "cpu")(table, rows, values)
-
-
-_UNLOCKED = contextlib.nullcontext()

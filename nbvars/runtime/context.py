@@ -1,12 +1,16 @@
-"""Where this thread's ops run: the device scopes, and the mode."""
+"""Where this thread's ops run: the device scopes."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 from nbvars.devices import DeviceSpec, resolve_device
+from nbvars.graph.graph import get_default_graph
+from nbvars.graph.mode import executing_eagerly
+from nbvars.graph.scopes import Device
 
 
 class _Scopes(threading.local):
@@ -25,19 +29,11 @@ def current_device() -> str:
     return _scopes.device
 
 
-def executing_eagerly() -> bool:
-    """Return whether ops run at once.
-
-    Source: TensorFlow 1 API pages, ``tf.executing_eagerly``.
-    """
-    return True
-
-
-@contextmanager
-def device(name: str | DeviceSpec | None) -> Iterator[None]:
+def device(name: str | Device) -> AbstractContextManager[None]:
     """Run the ops of a ``with`` block, in this thread, on the device ``name``.
 
-    What an inner scope leaves open it takes from the outer one; ``None`` undoes all outer scopes.
+    What an inner scope leaves open it takes from the outer one; ``None`` undoes all outer scopes. In graph mode this is
+    ``Graph.device`` of the default graph, which also takes functions, and any device: the session looks for it.
 
     Raises:
         TypeError: ``name`` is neither a string nor a ``DeviceSpec``.
@@ -46,6 +42,11 @@ def device(name: str | DeviceSpec | None) -> Iterator[None]:
 
     Source: TensorFlow 1 API pages, ``tf.device``.
     """
+    return _eager_device(name) if executing_eagerly() else get_default_graph().device(name)
+
+
+@contextmanager
+def _eager_device(name: Any) -> Iterator[None]:
     if name is None:
         spec = DeviceSpec()
     else:

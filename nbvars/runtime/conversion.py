@@ -10,12 +10,16 @@ import numpy.typing as npt
 
 from nbvars import dtypes
 from nbvars.checks import message
-from nbvars.dtypes import DType, as_dtype
+from nbvars.dtypes import DType, as_dtype, as_numeric_dtype
 from nbvars.graph.indexed_slices import CONVERSIONS, IndexedSlices
+from nbvars.graph.mode import executing_eagerly
+from nbvars.graph.tensor import OPERATORS, GraphTensor, Tensor, TensorLike, TensorValue
+from nbvars.runtime.constants import add_constant
 from nbvars.runtime.context import current_device
 from nbvars.runtime.indices import check_indices
 from nbvars.runtime.quiet import quietly
-from nbvars.runtime.tensor import DTYPE_OF, Tensor, TensorLike, TensorValue
+from nbvars.runtime.tensor import DTYPE_OF, EagerTensor, LiveTensor
+from nbvars.runtime.text import as_text, is_text
 from nbvars.shapes import Dimension, TensorShape
 
 Array = npt.NDArray[Any]
@@ -57,36 +61,78 @@ def convert_to_tensor(
     """
     if dtype is None and preferred_dtype is not None:
         try:
-            return convert_to_tensor(value, preferred_dtype)
+            return convert_to_tensor(value, preferred_dtype, name)
         except (TypeError, ValueError):
             # A preference only: what it does not suit is converted as if there were none.
             dtype = None
-    tensor = borrow(value, None if dtype is None else as_dtype(dtype))
-    if isinstance(value, (TensorLike, IndexedSlices)) or not np.may_share_memory(tensor._array, _memory(value)):
+    if not executing_eagerly():
+        return graph_tensor_of(value, name or "Const", None if dtype is None else as_dtype(dtype).base_dtype)
+    tensor = borrow(value, None if dtype is None else as_numeric_dtype(dtype))
+    if not isinstance(tensor, EagerTensor) or isinstance(value, (TensorLike, IndexedSlices)):
         return tensor
-    return Tensor._wrap(tensor._array.copy(), tensor._device)
+    return _apart_from(value, tensor)
+
+
+def _apart_from(value: Any, tensor: EagerTensor) -> EagerTensor:
+    """Return ``tensor``, copied if it lies in the memory of an array that a user may change."""
+    if not np.may_share_memory(tensor._array, _memory(value)):
+        return tensor
+    return EagerTensor._wrap(tensor._array.copy(), tensor._device)
+
+
+def graph_tensor_of(
+    value: Any, name: str = "Const", dtype: DType | None = None, where: str = "convert_to_tensor"
+) -> GraphTensor:
+    """Return ``value`` as a tensor of the default graph: a constant called ``name``, if it is not of a graph."""
+    if dtype is dtypes.string or (dtype is None and is_text(value)):
+        return value if isinstance(value, GraphTensor) else add_constant(as_text(where, value), dtypes.string, name)
+    tensor = borrow(value, dtype, where)
+    if isinstance(tensor, GraphTensor):
+        return tensor
+    assert isinstance(tensor, EagerTensor)
+    if type(tensor) is LiveTensor:
+        wrong = "an eager variable cannot become part of a graph"
+        remedy = "make the variable in the graph, or pass read_value() for a constant"
+        raise TypeError(message(where, wrong, repr(value), "a variable or tensor of the graph", remedy))
+    return add_constant(_apart_from(value, tensor)._array, tensor._dtype, name)
+
+
+def value_of(value: Any, dtype: DType | None = None, where: str = "convert_to_tensor") -> EagerTensor:
+    """Convert as ``borrow`` what has a value; a tensor of a graph, which has none yet, is a ``TypeError``."""
+    tensor = borrow(value, dtype, where)
+    if not isinstance(tensor, EagerTensor):
+        wrong = "a tensor of a graph has no value before a Session runs it"
+        raise TypeError(message(where, wrong, repr(tensor), "a value, or a variable of that graph"))
+    return tensor
 
 
 def borrow(value: Any, dtype: DType | None = None, where: str = "convert_to_tensor") -> Tensor:
-    """Convert without a copy where possible: the tensor may show later changes of ``value``."""
+    """Convert without a copy where possible: the tensor may show later changes of ``value``.
+
+    The result is an ``EagerTensor`` even in graph mode, unless ``value`` is, or holds, something of a graph.
+    """
     if type(value) is np.ndarray:
         array = _from_array(where, value, dtype)
     elif type(value) in _DEFAULTS:
         array = _from_python(where, value, _DEFAULTS[type(value)], dtype)
     elif isinstance(value, TensorLike):
         tensor = value._as_tensor()
-        if dtype is not None and tensor._dtype is not dtype:
-            raise TypeError(_wrong_dtype(where, tensor._dtype, dtype, "use cast"))
+        found = tensor._dtype.base_dtype
+        if dtype is not None and found is not dtype:
+            raise TypeError(_wrong_dtype(where, found, dtype, "use cast"))
         return tensor
     elif isinstance(value, IndexedSlices):
         return borrow(_sum_of_slices(where, value), dtype, where)
     elif _is_sequence(value):
-        array = _from_sequence(where, value, dtype)
+        elements = _from_sequence(where, value, dtype)
+        if isinstance(elements, GraphTensor):
+            return elements
+        array = elements
     elif isinstance(value, (TensorShape, Dimension)):
         return borrow(_sizes(where, value), dtype, where)
     else:
         array = _from_array(where, np.asarray(value), dtype)
-    return Tensor._wrap(array, current_device())
+    return EagerTensor._wrap(array, current_device())
 
 
 def match(where: str, *values: Any) -> list[Any]:
@@ -97,7 +143,7 @@ def match(where: str, *values: Any) -> list[Any]:
     dtype = None
     for value in values:
         if isinstance(value, (TensorLike, IndexedSlices)):
-            dtype = value.dtype
+            dtype = value.dtype.base_dtype
             break
         if dtype is None and isinstance(value, np.ndarray):
             dtype = DTYPE_OF.get(value.dtype.newbyteorder("="))
@@ -142,14 +188,14 @@ def _from_array(where: str, array: Array, dtype: DType | None) -> Array:
 def _supported(where: str, array: Array) -> DType:
     """Return the dtype of an array whose dtype is not one of nbvars's own objects."""
     try:
-        return as_dtype(array.dtype)
+        return as_numeric_dtype(array.dtype)
     except TypeError:
         expected = "numbers, or nested lists of numbers"
         raise TypeError(message(where, "the value has an unsupported type", array.dtype, expected)) from None
 
 
-def _from_sequence(where: str, value: Sequence[Any], dtype: DType | None) -> Array:
-    """Return nested lists as an array."""
+def _from_sequence(where: str, value: Sequence[Any], dtype: DType | None) -> Array | GraphTensor:
+    """Return nested lists as an array; as a tensor of a graph, if they hold one."""
     leaves: set[type] = set()
     _collect_types(value, leaves)
     if any(issubclass(leaf, (TensorLike, IndexedSlices)) for leaf in leaves):
@@ -219,17 +265,28 @@ def _regular(where: str, value: Any, numpy_dtype: np.dtype[Any] | None = None) -
     return array
 
 
-def _stacked(where: str, value: Sequence[Any], dtype: DType | None) -> Array:
+def _stacked(where: str, value: Sequence[Any], dtype: DType | None) -> Array | GraphTensor:
     """Return nested lists that contain tensors as an array; numbers take the dtype of the tensors."""
     if dtype is None:
         dtype = _dtype_of_tensors(value)
+    has_symbols = False
 
     def converted(element: Any) -> Any:
+        nonlocal has_symbols
         if _is_sequence(element):
             return [converted(inner) for inner in element]
-        return borrow(element, dtype, where)._array
+        tensor = borrow(element, dtype, where)
+        has_symbols = has_symbols or isinstance(tensor, GraphTensor)
+        return tensor._array if isinstance(tensor, EagerTensor) else tensor
 
-    return _regular(where, converted(value), None if dtype is None else dtype.numpy_dtype)
+    def packed(element: Any) -> Any:
+        return OPERATORS["stack"]([packed(inner) for inner in element]) if _is_sequence(element) else element
+
+    elements = converted(value)
+    if has_symbols:
+        stacked: GraphTensor = packed(elements)
+        return stacked
+    return _regular(where, elements, None if dtype is None else dtype.numpy_dtype)
 
 
 def _dtype_of_tensors(value: Sequence[Any]) -> DType | None:
@@ -237,7 +294,7 @@ def _dtype_of_tensors(value: Sequence[Any]) -> DType | None:
     for element in value:
         found = _dtype_of_tensors(element) if _is_sequence(element) else None
         if isinstance(element, (TensorLike, IndexedSlices)):
-            found = element.dtype
+            found = element.dtype.base_dtype
         if found is not None:
             return found
     return None
@@ -249,13 +306,15 @@ def _sum_of_slices(where: str, slices: IndexedSlices) -> Tensor:
         wrong = "IndexedSlices without a dense_shape cannot become a tensor"
         raise ValueError(message(where, wrong, "dense_shape None", "the shape of the whole tensor"))
     values, indices = slices.values, slices.indices
+    if not (isinstance(values, EagerTensor) and isinstance(indices, EagerTensor)):
+        return OPERATORS["sum_of_slices"](values, indices, slices._dense_shape)
     num_rows = slices._dense_shape[0]
     check_indices(where, indices._array, num_rows)
     dtype = values._dtype
     exact = np.dtype(np.float32) if dtype in _HALVES else dtype.numpy_dtype
     total = np.zeros(slices._dense_shape, exact)
     quietly(np.add.at, total, indices._array, values._array.astype(exact, copy=False))
-    return Tensor._wrap(quietly(total.astype, dtype.numpy_dtype, copy=False), current_device())
+    return EagerTensor._wrap(quietly(total.astype, dtype.numpy_dtype, copy=False), current_device())
 
 
 def _rank(dtype: DType) -> int:

@@ -9,22 +9,24 @@ import numpy as np
 import numpy.typing as npt
 
 from nbvars.checks import message
-from nbvars.devices import DeviceSpec
-from nbvars.dtypes import DType, as_dtype
+from nbvars.dtypes import DType, as_numeric_dtype
 from nbvars.errors import FailedPreconditionError
-from nbvars.graph.graph import Graph, checked_key, get_default_graph
+from nbvars.graph.graph import Graph, get_default_graph
 from nbvars.graph.indexed_slices import IndexedSlices
-from nbvars.graph.keys import GraphKeys
+from nbvars.graph.mode import executing_eagerly
+from nbvars.graph.tensor import Tensor, TensorValue
 from nbvars.kernels.cpu.assign import FastUpdates, fast_updates
 from nbvars.kernels.cpu.counter import count_up_to_entry
 from nbvars.kernels.cpu.fast_scatter import fast_scatter
 from nbvars.ops import state_ops
 from nbvars.ops.indexing_ops import gather, gather_nd
 from nbvars.runtime.context import current_device
-from nbvars.runtime.conversion import borrow
-from nbvars.runtime.tensor import LiveTensor, Tensor, TensorLike, TensorValue
+from nbvars.runtime.conversion import value_of
+from nbvars.runtime.tensor import EagerTensor, HasValue, LiveTensor
 from nbvars.shapes import TensorShape
 from nbvars.storage import CpuStorage
+from nbvars.variables.arguments import Recorded, check_caching_device, check_constraint, check_source, checked_keys
+from nbvars.variables.distribution import VariableAggregation, VariableSynchronization
 
 _ndarray = np.ndarray
 _INT64 = np.dtype(np.int64)
@@ -34,8 +36,22 @@ MOST_KEPT_BYTES = 1 << 20
 """A larger initial value is not kept beside the variable."""
 
 
-class Variable(TensorLike):
+class _OfMode(HasValue):
+    """Makes ``Variable(...)`` a variable of the default graph in graph mode."""
+
+    __slots__ = ()
+
+    _in_graph: type[Variable]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> _OfMode:
+        return object.__new__(cls if cls is not Variable or executing_eagerly() else cls._in_graph)
+
+
+class Variable(_OfMode):
     """A tensor that updates change in place.
+
+    In graph mode the constructor adds operations to the default graph: one that stands for the variable, an
+    initializer, and a read; updates are operations too, and each ``Session`` holds a value of its own.
 
     Every update method returns the variable, so that calls chain, and leaves it as it was if it raises. Updates take
     Python and NumPy numbers, lists, arrays, tensors and variables: a number means every element, anything else has
@@ -53,6 +69,10 @@ class Variable(TensorLike):
         variable_def: A ``VariableDef`` of a variable in a graph; it holds no value, so eager mode has no use for it.
         dtype: The dtype; that of ``initial_value`` if not given (float32 for floats, int32 for ints).
         constraint: Function of a tensor that gives a tensor; optimizers apply it after an update.
+        import_scope: Name scope to put before the names of ``variable_def``.
+        use_resource: Recorded, without effect, as are the next two.
+        synchronization: A ``VariableSynchronization``.
+        aggregation: A ``VariableAggregation``.
 
     Raises:
         ValueError: Neither or both of ``initial_value`` and ``variable_def`` are given, ``collections`` is no list,
@@ -77,6 +97,7 @@ class Variable(TensorLike):
         "_name",
         "_numbers",
         "_numpy_dtype",
+        "_recorded",
         "_storage",
         "_trainable",
     )
@@ -92,37 +113,32 @@ class Variable(TensorLike):
         variable_def: Any = None,
         dtype: Any = None,
         constraint: Callable[[Tensor], Any] | None = None,
+        import_scope: str | None = None,
+        use_resource: bool | None = None,
+        synchronization: Any = None,
+        aggregation: Any = None,
     ) -> None:
-        if variable_def is not None and initial_value is not None:
-            raise ValueError("Variable: variable_def and initial_value are mutually exclusive: got both, expected one")
+        check_source(initial_value, variable_def)
         if variable_def is not None:
             wrong = "a VariableDef holds no value"
             raise ValueError(message("Variable", wrong, "variable_def", "initial_value, in eager mode"))
-        if initial_value is None:
-            raise ValueError("Variable: initial_value must be specified: got None, expected a value or a callable")
-        if collections is not None and not isinstance(collections, (list, tuple, set)):
-            wrong = "collections argument to Variable constructor must be a list, tuple, or set"
-            raise ValueError(f"Variable: {wrong}: got {collections!r}, expected [{collections!r}]")
-        keys = dict.fromkeys([GraphKeys.VARIABLES] if collections is None else map(checked_key, collections))
-        if constraint is not None and not callable(constraint):
-            raise TypeError(message("Variable", "constraint cannot be called", constraint, "a function or None"))
-        if isinstance(caching_device, str):
-            DeviceSpec.from_string(caching_device)
+        keys = checked_keys(collections, trainable)
+        check_constraint(constraint)
+        check_caching_device(caching_device)
         value = initial_value() if callable(initial_value) else initial_value
-        initial = borrow(value, None if dtype is None else as_dtype(dtype), "Variable")
+        initial = value_of(value, None if dtype is None else as_numeric_dtype(dtype), "Variable")
         self._dtype: DType = initial.dtype
         self._device: str = current_device()
         self._set_storage(CpuStorage(initial._array))
         self._initial_value: Tensor | None = None
         if initial._array.nbytes <= MOST_KEPT_BYTES:
-            self._initial_value = Tensor._wrap(initial._array.copy())
+            self._initial_value = EagerTensor._wrap(initial._array.copy())
         self._trainable = bool(trainable)
         self._constraint = constraint
         self._caching_device = caching_device
         self._graph: Graph = get_default_graph()
         self._name = self._graph.unique_name("Variable" if name is None else name)
-        if self._trainable:
-            keys[GraphKeys.TRAINABLE_VARIABLES] = None
+        self._recorded = Recorded(use_resource, synchronization, aggregation)
         for key in keys:
             self._graph.add_weakly(key, self)
 
@@ -171,6 +187,16 @@ class Variable(TensorLike):
         return self._constraint
 
     @property
+    def synchronization(self) -> VariableSynchronization:
+        """Return the ``VariableSynchronization`` that was given, ``AUTO`` by default."""
+        return self._recorded.synchronization
+
+    @property
+    def aggregation(self) -> VariableAggregation:
+        """Return the ``VariableAggregation`` that was given, ``NONE`` by default."""
+        return self._recorded.aggregation
+
+    @property
     def graph(self) -> Graph:
         """Return the graph whose collections the variable joined."""
         return self._graph
@@ -198,7 +224,7 @@ class Variable(TensorLike):
 
     def read_value(self) -> Tensor:
         """Return a copy of the value, as a tensor, taken while no locked update runs."""
-        return Tensor._wrap(self._storage.read(), self._device)
+        return EagerTensor._wrap(self._storage.read(), self._device)
 
     def initialized_value(self) -> Tensor:
         """Return ``read_value()``: what graph mode does not know, eager mode does; the variable is initialised."""
@@ -252,11 +278,15 @@ class Variable(TensorLike):
             pass
         return state_ops.assign_sub(self, delta, use_locking)
 
+    def eval(self, session: Any = None) -> npt.NDArray[Any]:
+        """Return ``numpy()``; in graph mode, a copy of the value in ``session``, or in the default session."""
+        return self.numpy()
+
     def load(self, value: TensorValue, session: Any = None) -> None:
-        """Replace the value, as ``assign``; ``session`` is that of graph mode."""
+        """Replace the value, as ``assign``; in graph mode, that in ``session``, or in the default session."""
         self.assign(value)
 
-    def _scatter(self, operation: str, delta: IndexedSlices, use_locking: bool) -> Variable:
+    def _scatter(self, operation: str, delta: IndexedSlices, use_locking: bool, name: str | None) -> Variable:
         """Make the update by the fast path if it can be, else by the op."""
         if type(delta) is IndexedSlices:
             indices, values = delta._indices, delta._values
@@ -271,7 +301,7 @@ class Variable(TensorLike):
                     return self
         op = f"scatter_{operation}"
         scatter: state_ops.RowUpdate = getattr(state_ops, op)
-        return scatter(self, *state_ops.parts_of(op, delta), use_locking)
+        return scatter(self, *state_ops.parts_of(op, delta), use_locking, name)
 
     def scatter_sub(self, delta: IndexedSlices, use_locking: bool = False, name: str | None = None) -> Variable:
         """Subtract the slices of ``delta`` from the rows they belong to, as ``nbvars.scatter_sub``.
@@ -279,55 +309,56 @@ class Variable(TensorLike):
         Raises:
             ValueError: ``delta`` is no ``IndexedSlices``.
         """
-        return self._scatter("sub", delta, use_locking)
+        return self._scatter("sub", delta, use_locking, name)
 
     def scatter_add(self, delta: IndexedSlices, use_locking: bool = False, name: str | None = None) -> Variable:
         """Add the slices of ``delta`` to the rows they belong to, as ``nbvars.scatter_add``."""
-        return self._scatter("add", delta, use_locking)
+        return self._scatter("add", delta, use_locking, name)
 
     def scatter_update(self, delta: IndexedSlices, use_locking: bool = False, name: str | None = None) -> Variable:
         """Replace rows by the slices of ``delta``, as ``nbvars.scatter_update``."""
-        return self._scatter("update", delta, use_locking)
+        return self._scatter("update", delta, use_locking, name)
 
     def scatter_mul(self, delta: IndexedSlices, use_locking: bool = False, name: str | None = None) -> Variable:
         """Multiply rows by the slices of ``delta``, as ``nbvars.scatter_mul``."""
-        return self._scatter("mul", delta, use_locking)
+        return self._scatter("mul", delta, use_locking, name)
 
     def scatter_div(self, delta: IndexedSlices, use_locking: bool = False, name: str | None = None) -> Variable:
         """Divide rows by the slices of ``delta``, as ``nbvars.scatter_div``."""
-        return self._scatter("div", delta, use_locking)
+        return self._scatter("div", delta, use_locking, name)
 
     def scatter_min(self, delta: IndexedSlices, use_locking: bool = False, name: str | None = None) -> Variable:
         """Keep the smaller of rows and the slices of ``delta``, as ``nbvars.scatter_min``."""
-        return self._scatter("min", delta, use_locking)
+        return self._scatter("min", delta, use_locking, name)
 
     def scatter_max(self, delta: IndexedSlices, use_locking: bool = False, name: str | None = None) -> Variable:
         """Keep the larger of rows and the slices of ``delta``, as ``nbvars.scatter_max``."""
-        return self._scatter("max", delta, use_locking)
+        return self._scatter("max", delta, use_locking, name)
 
     def batch_scatter_update(
         self, delta: IndexedSlices, use_locking: bool = False, name: str | None = None
     ) -> Variable:
         """Replace rows within each batch by the slices of ``delta``, as ``nbvars.batch_scatter_update``."""
-        return state_ops.batch_scatter_update(self, *state_ops.parts_of("batch_scatter_update", delta), use_locking)
+        op = "batch_scatter_update"
+        return state_ops.batch_scatter_update(self, *state_ops.parts_of(op, delta), use_locking, name)
 
     def scatter_nd_sub(
         self, indices: TensorValue, updates: TensorValue, use_locking: bool = False, name: str | None = None
     ) -> Variable:
         """Subtract ``updates`` at positions, as ``nbvars.scatter_nd_sub``."""
-        return state_ops.scatter_nd_sub(self, indices, updates, use_locking)
+        return state_ops.scatter_nd_sub(self, indices, updates, use_locking, name)
 
     def scatter_nd_add(
         self, indices: TensorValue, updates: TensorValue, use_locking: bool = False, name: str | None = None
     ) -> Variable:
         """Add ``updates`` at positions, as ``nbvars.scatter_nd_add``."""
-        return state_ops.scatter_nd_add(self, indices, updates, use_locking)
+        return state_ops.scatter_nd_add(self, indices, updates, use_locking, name)
 
     def scatter_nd_update(
         self, indices: TensorValue, updates: TensorValue, use_locking: bool = False, name: str | None = None
     ) -> Variable:
         """Replace slices at positions by ``updates``, as ``nbvars.scatter_nd_update``."""
-        return state_ops.scatter_nd_update(self, indices, updates, use_locking)
+        return state_ops.scatter_nd_update(self, indices, updates, use_locking, name)
 
     def gather_nd(self, indices: TensorValue, name: str | None = None) -> Tensor:
         """Return the slices at positions, as ``nbvars.gather_nd``."""
@@ -337,7 +368,7 @@ class Variable(TensorLike):
         """Return the rows that ``indices`` name, as ``nbvars.gather``."""
         return gather(self, indices, name=name)
 
-    def count_up_to(self, limit: int) -> int:
+    def count_up_to(self, limit: int) -> Any:
         """Add 1 unless ``limit`` is reached, atomically; return what was there, as ``nbvars.count_up_to``."""
         if self._count is not None and type(limit) is int:
             try:
@@ -346,9 +377,9 @@ class Variable(TensorLike):
                 before = limit
             if before != limit:
                 return before
-        before = state_ops.count_up_to(self, limit)
+        count: int = state_ops.count_up_to(self, limit)
         self._count = count_up_to_entry(self._numpy_dtype)
-        return before
+        return count
 
     def __setitem__(self, key: Any, value: Any) -> None:
         remedy = "use assign, scatter_update(IndexedSlices(values, indices)) or scatter_nd_update(indices, updates)"

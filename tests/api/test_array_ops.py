@@ -15,7 +15,7 @@ X = np.arange(12, dtype=np.float32).reshape(2, 3, 2)
 
 
 def check(tensor, expected, dtype=None):
-    assert type(tensor) is Tensor
+    assert isinstance(tensor, Tensor)
     expected = np.asarray(expected)
     assert tensor.dtype == (dtype or expected.dtype)
     np.testing.assert_array_equal(tensor.numpy(), expected)

@@ -21,7 +21,7 @@ def test_properties():
     np.testing.assert_array_equal(slices.values, VALUES)
     np.testing.assert_array_equal(slices.indices, INDICES)
     np.testing.assert_array_equal(slices.dense_shape, [5, 2])
-    assert all(type(part) is Tensor for part in (slices.values, slices.indices, slices.dense_shape))
+    assert all(isinstance(part, Tensor) for part in (slices.values, slices.indices, slices.dense_shape))
     assert slices.dtype is dtypes.float32
     assert slices.shape == slices.get_shape() == (5, 2)
     assert slices.device == "/cpu:0"

@@ -228,8 +228,8 @@ def test_cast_to_floatx_keeps_the_precision_of_python_floats():
     assert K.cast_to_floatx(0.1) == 0.1
     assert K.cast_to_floatx([0.1]).tolist() == [0.1]
     assert K.cast_to_floatx(np.array([0.1])).tolist() == [0.1]
-    assert type(K.cast_to_floatx(tf.constant([0.1]))) is tf.Tensor
-    assert type(K.cast_to_floatx(tf.Variable([0.1]))) is tf.Tensor
+    assert isinstance(K.cast_to_floatx(tf.constant([0.1])), tf.Tensor)
+    assert isinstance(K.cast_to_floatx(tf.Variable([0.1])), tf.Tensor)
 
 
 @pytest.mark.parametrize("value", ["a", [None], object()], ids=["text", "none", "object"])

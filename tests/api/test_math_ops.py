@@ -22,7 +22,7 @@ def array_of(values, dtype):
 
 
 def check(tensor, expected, dtype=None):
-    assert type(tensor) is Tensor
+    assert isinstance(tensor, Tensor)
     expected = np.asarray(expected)
     assert tensor.dtype == (dtype or expected.dtype)
     np.testing.assert_array_equal(tensor.numpy(), expected)
@@ -372,7 +372,7 @@ def test_tensordot_refuses_different_numbers_of_axes():
 
 
 def test_add_n_refuses_a_tensor():
-    with pytest.raises(ValueError, match="add_n: inputs is no list: got Tensor, expected a list of tensors"):
+    with pytest.raises(ValueError, match="add_n: inputs is no list: got EagerTensor, expected a list of tensors"):
         nb.add_n(nb.constant([1.0]))
 
 

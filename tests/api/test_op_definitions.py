@@ -95,7 +95,12 @@ CASES = [
         for order, axis in (("euclidean", None), (1, (0,)), ("fro", (0, 1)), (np.inf, (-1,)))
         for keepdims in (True, False)
     ],
-    ("Const", [V], {"shape": (2, 3)}),
+    *[
+        ("Qr", [x], {"full_matrices": full_matrices})
+        for x in (F, F.T, H, BF, C, F[:0], np.ones((4, 2, 3), np.float32))
+        for full_matrices in (True, False)
+    ],
+    ("FillUp", [V], {"shape": (2, 3)}),
     *[("Fill", [np.array(1, dtype.numpy_dtype)], {"dims": (2, 3)}) for dtype in dtypes.ALL],
     *[
         (op, [x], {"dtype": dtype})

@@ -96,6 +96,10 @@ def test_constructor_has_the_signature_of_the_page():
         ("variable_def", None),
         ("dtype", None),
         ("constraint", None),
+        ("import_scope", None),
+        ("use_resource", None),
+        ("synchronization", None),
+        ("aggregation", None),
     ]
 
 

@@ -14,7 +14,7 @@ import pytest
 
 import nbvars as tf
 from nbvars.errors import OutOfRangeError
-from nbvars.graph import graph
+from nbvars.graph.names import GRAPH_LOCK
 from nbvars.kernels.cpu.assign import MOST_FAST_ITEMS
 
 NUM_THREADS = 8
@@ -322,7 +322,7 @@ def test_forked_child_updates_a_variable_that_was_locked_by_another_thread(size)
 @needs_fork
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_forked_child_makes_variables_while_another_thread_of_its_parent_did():
-    with HeldBy(graph._lock):
+    with HeldBy(GRAPH_LOCK):
         assert in_forked_child(lambda: tf.Variable(1.0, name="of_the_child")) == 0
 
 

@@ -1,0 +1,67 @@
+"""Running an op: at once in eager mode, and in graph mode by adding it to the graph."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+
+from nbvars.dtypes import DType
+from nbvars.graph.mode import executing_eagerly
+from nbvars.graph.tensor import GraphTensor, Tensor
+from nbvars.runtime.building import add_op
+from nbvars.runtime.context import current_device
+from nbvars.runtime.conversion import borrow
+from nbvars.runtime.definition import Array, OpDefinition, TensorSpec, beyond_memory, check_rank
+from nbvars.runtime.quiet import quietly
+from nbvars.runtime.tensor import EagerTensor
+
+
+def apply_op(definition: OpDefinition, *inputs: Any, name: str | None = None, **attrs: Any) -> Tensor:
+    """Run an op of one output on ``inputs``, which are converted as ``convert_to_tensor`` does.
+
+    In graph mode, or if an input is a tensor of a graph, add it to the graph instead.
+    """
+    if not executing_eagerly():
+        return add_op(definition, inputs, name, attrs)
+    arrays, specs, lent = [], [], []
+    for value in inputs:
+        if type(value) is EagerTensor:
+            array, dtype = value._array, value._dtype
+        else:
+            # The memory of a variable or of a user's array may change later: no result may share it.
+            tensor = borrow(value)
+            if not isinstance(tensor, EagerTensor):
+                return add_op(definition, inputs, name, attrs)
+            array, dtype = tensor._array, tensor._dtype
+            lent.append(array)
+        arrays.append(array)
+        specs.append(TensorSpec(array.shape, dtype))
+    if any(isinstance(value, GraphTensor) for value in attrs.values()):
+        return add_op(definition, inputs, name, attrs)
+    spec = definition.infer(*specs, **attrs)
+    check_rank(definition.op_type, spec)
+    try:
+        result = quietly(definition.compute, *arrays, **attrs)
+    except (MemoryError, ValueError) as error:
+        raise beyond_memory(definition.op_type, spec, error) from error
+    if type(spec) is TensorSpec:
+        return _as_result(result, spec.dtype, lent)
+    results = zip(result, cast("tuple[TensorSpec, ...]", spec), strict=True)
+    return cast("Tensor", tuple(_as_result(output, output_spec.dtype, lent) for output, output_spec in results))
+
+
+def apply_op_to_many(
+    definition: OpDefinition, *inputs: Any, name: str | None = None, **attrs: Any
+) -> tuple[Tensor, ...]:
+    """Run an op of several outputs, as ``apply_op`` does one of a single output."""
+    return cast("tuple[Tensor, ...]", apply_op(definition, *inputs, name=name, **attrs))
+
+
+def _as_result(result: Any, dtype: DType, lent: list[Array]) -> Tensor:
+    """Return a tensor of what an op computed."""
+    array = result if type(result) is np.ndarray else np.asarray(result)
+    if lent and any(np.may_share_memory(array, other) for other in lent):
+        array = array.copy()
+    array.flags.writeable = False
+    return EagerTensor(array, dtype, current_device())

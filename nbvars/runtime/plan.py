@@ -1,0 +1,360 @@
+"""``Plan``: a run of a session, made ready: the ops that it needs, in the order in which they were created.
+
+A run works on a list with a slot for each tensor. Each op becomes a step, a function of that list. References to
+variables have no slot: whoever needs the value reads it from the variable when its turn comes, and a variable that is
+fetched is read when all steps are done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn, TypeAlias
+
+import numpy as np
+
+from nbvars.checks import message
+from nbvars.errors import FailedPreconditionError, InvalidArgumentError, OpError, UnimplementedError
+from nbvars.graph.control_flow import ControlFlowContext, is_within
+from nbvars.graph.operation import Operation
+from nbvars.graph.tensor import GraphTensor
+from nbvars.runtime.building import spec_of
+from nbvars.runtime.definition import DEFINITIONS, Array, OpDefinition, TensorSpec, beyond_memory, check_rank
+from nbvars.runtime.quiet import quietly
+
+Slots: TypeAlias = list[Any]
+Step: TypeAlias = Callable[[Slots], None]
+Reader: TypeAlias = Callable[[Slots], Any]
+
+
+LIVE = "_live"
+"""The attribute of an identity that is no copy: of a variable it shows later updates."""
+
+
+class Plan:
+    """Steps, and what they start from and end in."""
+
+    __slots__ = ("_feeds", "_is_quiet", "_ops", "_result", "_start", "_steps")
+
+    def __init__(
+        self,
+        builder: PlanBuilder,
+        feeds: Sequence[tuple[int, Callable[[Any], Array]]],
+        result: Reader,
+    ) -> None:
+        self._start = builder.slots
+        self._steps = builder.steps
+        self._ops = builder.step_ops
+        self._is_quiet = builder.computes
+        self._feeds = feeds
+        self._result = result
+
+    def run(self, values: Sequence[Any] = ()) -> Any:
+        """Run once, with ``values`` for the fed tensors; return what is fetched."""
+        slots = self._start.copy()
+        if values:
+            for (slot, convert), value in zip(self._feeds, values, strict=True):
+                slots[slot] = convert(value)
+        if self._is_quiet:
+            quietly(self._run_steps, slots)
+        else:
+            self._run_steps(slots)
+        return self._result(slots)
+
+    def _run_steps(self, slots: Slots) -> None:
+        for step in self._steps:
+            try:
+                step(slots)
+            except (OpError, ValueError, MemoryError) as error:
+                raise_for(self._ops[self._steps.index(step)], error)
+
+    def disable(self, step: Step) -> None:
+        """Make every later run fail as ``step`` does."""
+        self._ops, self._steps, self._feeds = [*self._ops[:1]], [step], ()
+
+
+def raise_for(op: Operation, error: OpError | ValueError | MemoryError) -> NoReturn:
+    """Raise what a step of ``op`` has raised, as an ``OpError`` that carries ``op``."""
+    if not isinstance(error, OpError):
+        found: OpError = InvalidArgumentError(None, op, f"{error}; in the operation {op._name!r}")
+        raise found from error
+    if error.op is None:
+        error.op = op
+    raise error
+
+
+class PlanBuilder:
+    """A plan in the making; the definitions of ops add the steps.
+
+    Attributes:
+        session: What the steps keep from run to run.
+        slots: What a run starts with: the values of constants.
+        steps: The steps so far.
+        step_ops: The operation of each step.
+        computes: Whether a step may compute what NumPy warns of.
+    """
+
+    def __init__(self, session: Any, fed: Iterable[GraphTensor]) -> None:
+        self.session = session
+        self.slots: Slots = []
+        self.steps: list[Step] = []
+        self.step_ops: list[Operation] = []
+        self.computes = False
+        self._slot_of: dict[GraphTensor, int] = {}
+        self._variable_of: dict[GraphTensor, Operation] = {}
+        self._lent: set[int] = set()
+        self._constant: set[int] = set()
+        self._fed = set(fed)
+        for tensor in self._fed:
+            self._lent.add(self.new_slot(tensor))
+
+    # What definitions call.
+
+    def new_slot(self, tensor: GraphTensor | None = None, lent: bool = False) -> int:
+        """Return a slot for the value of ``tensor``; ``lent``: in memory that others have, or may change."""
+        slot = len(self.slots)
+        self.slots.append(None)
+        if tensor is not None:
+            self._slot_of[tensor] = slot
+        if lent:
+            self._lent.add(slot)
+        return slot
+
+    def is_fed(self, tensor: GraphTensor) -> bool:
+        """Return whether the run brings the value of ``tensor``."""
+        return tensor in self._fed
+
+    def set_constant(self, tensor: GraphTensor, value: Array) -> None:
+        """Give ``tensor`` a value that every run starts with."""
+        if tensor in self._fed:
+            return
+        slot = self.new_slot(tensor)
+        self._constant.add(slot)
+        self.slots[slot] = value
+
+    def constant_value(self, tensor: GraphTensor) -> Array | None:
+        """Return the value of ``tensor`` if every run has the same one."""
+        slot = self._slot_of.get(tensor, -1)
+        value: Array | None = self.slots[slot] if slot in self._constant else None
+        return value
+
+    def refer(self, tensor: GraphTensor, variable: Operation) -> None:
+        """Make ``tensor`` a reference to the value of the operation ``variable``."""
+        if tensor not in self._fed:
+            self._variable_of[tensor] = variable
+
+    def variable_of(self, tensor: GraphTensor) -> Operation:
+        """Return the variable to which ``tensor`` refers; a value in its place is an ``InvalidArgumentError``."""
+        variable = self._variable_of.get(tensor)
+        if variable is None:
+            wrong = f"{tensor.name} is no reference to a variable in this run"
+            got = "a fed value" if tensor in self._fed else repr(tensor)
+            raise InvalidArgumentError(None, tensor._op, message("Session.run", wrong, got, "a variable"))
+        return variable
+
+    def add_step(self, op: Operation, step: Step) -> None:
+        """Add a step of ``op``."""
+        self.steps.append(step)
+        self.step_ops.append(op)
+
+    def read(self, op: Operation, tensor: GraphTensor) -> int:
+        """Return the slot of ``tensor``; that of a reference is filled by a step of ``op``, here and now."""
+        slot = self._slot_of.get(tensor)
+        if slot is not None:
+            return slot
+        slot = self.new_slot(lent=True)
+        storages, variable = self.session.storages, self._variable_of[tensor]
+
+        def load(slots: Slots) -> None:
+            storage = storages.get(variable)
+            if storage is None:
+                raise_uninitialized(variable)
+            slots[slot] = storage.array
+
+        self.add_step(op, load)
+        return slot
+
+    def reads(self, op: Operation, tensors: Iterable[GraphTensor]) -> list[int]:
+        """Return the slots of ``tensors``, as ``read``."""
+        return [self.read(op, tensor) for tensor in tensors]
+
+    def body(self, context: ControlFlowContext, targets: Iterable[GraphTensor | Operation]) -> list[Step]:
+        """Return the steps that compute ``targets`` within a branch or loop, for a step that runs them itself."""
+        steps, step_ops = self.steps, self.step_ops
+        self.steps, self.step_ops = [], []
+        try:
+            for op in self.needed(targets):
+                if is_within(op._context, context) and op not in self._prepared:
+                    self._prepare(op)
+            return [_of(op, step) for op, step in zip(self.step_ops, self.steps, strict=True)]
+        finally:
+            self.steps, self.step_ops = steps, step_ops
+
+    # What makes a plan.
+
+    def slot_of(self, tensor: GraphTensor) -> int:
+        """Return the slot of a fed tensor."""
+        return self._slot_of[tensor]
+
+    def needed(self, targets: Iterable[GraphTensor | Operation]) -> list[Operation]:
+        """Return the operations without which ``targets`` cannot be had, in the order of their creation."""
+        found: set[Operation] = set()
+        todo = [self._op_of(target) for target in targets]
+        while todo:
+            op = todo.pop()
+            if op is None or op in found:
+                continue
+            found.add(op)
+            todo += [self._op_of(tensor) for tensor in op._inputs]
+            todo += op._control_inputs
+            captures = getattr(_definition_of(op), "captures", None)
+            if captures is not None:
+                todo += [self._op_of(target) for target in captures(op)]
+        return sorted(found, key=lambda op: op._id)
+
+    def _op_of(self, target: GraphTensor | Operation) -> Operation | None:
+        if isinstance(target, Operation):
+            return target
+        return None if target in self._fed else target._op
+
+    def add_ops(self, targets: Iterable[GraphTensor | Operation]) -> None:
+        """Add the steps of all that ``targets`` need, but for those of branches and loops, which run by themselves."""
+        self._prepared: set[Operation] = set()
+        for op in self.needed(targets):
+            if op._context is None:
+                self._prepare(op)
+
+    def _prepare(self, op: Operation) -> None:
+        self._prepared.add(op)
+        self.session.check_device(op)
+        definition = _definition_of(op)
+        if LIVE in op._attrs:
+            self.alias(op._outputs[0], op._inputs[0])
+        elif isinstance(definition, OpDefinition):
+            self._add_computation(op, definition)
+        elif definition is not None:
+            definition.prepare(op, self)
+        else:
+            wrong = f"no kernel for the operation {op._name!r}"
+            raise UnimplementedError(None, op, message("Session.run", wrong, op._type, "a type that nbvars knows"))
+
+    def _add_computation(self, op: Operation, definition: OpDefinition) -> None:
+        """Add the step of an op of arrays."""
+        self.computes = True
+        inputs, attrs = self.reads(op, op._inputs), self.session.attrs_of(op)
+        given = [key for key in definition.run_attrs if key not in attrs]
+        specs = [spec_of(tensor) for tensor in op._inputs[: len(inputs) - len(given)]]
+        compute = _computing(definition, specs, given)
+        is_lent = any(slot in self._lent for slot in inputs)
+        outputs = [self._output(tensor) for tensor in op._outputs]
+        self.add_step(op, _computation(compute, inputs, attrs, outputs, is_lent))
+
+    def alias(self, tensor: GraphTensor, source: GraphTensor) -> None:
+        """Make ``tensor`` another name of ``source``."""
+        if tensor not in self._fed:
+            if source in self._slot_of:
+                self._slot_of[tensor] = self._slot_of[source]
+            else:
+                self._variable_of[tensor] = self._variable_of[source]
+
+    def _output(self, tensor: GraphTensor) -> int:
+        """Return the slot that a step fills; that of a fed tensor keeps what was fed."""
+        return self.new_slot(None if tensor in self._fed else tensor)
+
+    def fetch(self, target: GraphTensor | Operation) -> Reader:
+        """Return the function that takes a copy of ``target`` out of the slots; ``None`` for an operation."""
+        if isinstance(target, Operation):
+            return _nothing
+        slot = self._slot_of.get(target)
+        if slot is None:
+            return self._fetch_variable(self._variable_of[target])
+        must_copy = slot in self._lent or slot in self._constant
+
+        def take(slots: Slots) -> Any:
+            array = slots[slot]
+            if array.ndim == 0:
+                return array[()]
+            return array.copy() if must_copy or array.base is not None or not array.flags.writeable else array
+
+        return take
+
+    def _fetch_variable(self, variable: Operation) -> Reader:
+        storages = self.session.storages
+
+        def take(slots: Slots) -> Any:
+            storage = storages.get(variable)
+            if storage is None:
+                raise_uninitialized(variable)
+            array = storage.read()
+            return array if array.ndim else array[()]
+
+        return take
+
+
+def raise_uninitialized(variable: Operation) -> NoReturn:
+    """Raise the error of who reads a variable before its initializer has run."""
+    wrong = f"Attempting to use uninitialized value {variable._name}"
+    remedy = "run its initializer, or global_variables_initializer(), first"
+    sentence = message("Session.run", wrong, "no value", "an initialized variable", remedy)
+    raise FailedPreconditionError(None, variable, sentence)
+
+
+def _definition_of(op: Operation) -> Any:
+    return op._definition or DEFINITIONS.get(op._type)
+
+
+def _of(op: Operation, step: Step) -> Step:
+    """Return ``step`` with errors that carry ``op``, for the steps of branches and loops."""
+
+    def run(slots: Slots) -> None:
+        try:
+            step(slots)
+        except (OpError, ValueError, MemoryError) as error:
+            raise_for(op, error)
+
+    return run
+
+
+def _nothing(slots: Slots) -> None:
+    return None
+
+
+def _computing(definition: OpDefinition, specs: list[TensorSpec], given: list[str]) -> Callable[..., Any]:
+    """Return the computation of an op with the checks that only a run can make.
+
+    ``given`` are the attributes that come as arrays, behind the inputs.
+    """
+    is_known = not given and all(spec.shape is not None and None not in spec.shape for spec in specs)
+
+    def compute(*arrays: Array, **attrs: Any) -> Any:
+        if not is_known:
+            for key, array in zip(given, arrays[len(specs) :], strict=True):
+                value = array.tolist()
+                attrs[key] = tuple(value) if isinstance(value, list) else value
+            arrays = arrays[: len(specs)]
+            actual = [TensorSpec(array.shape, spec.dtype) for array, spec in zip(arrays, specs, strict=True)]
+            check_rank(definition.op_type, definition.infer(*actual, **attrs))
+        try:
+            return definition.compute(*arrays, **attrs)
+        except (MemoryError, ValueError) as error:
+            raise beyond_memory(definition.op_type, specs, error) from error
+
+    return compute
+
+
+def _computation(
+    compute: Callable[..., Any], inputs: list[int], attrs: dict[str, Any], outputs: list[int], is_lent: bool
+) -> Step:
+    """Return the step that fills the slots ``outputs`` from the slots ``inputs``."""
+
+    def run(slots: Slots) -> None:
+        arrays = [slots[slot] for slot in inputs]
+        results = compute(*arrays, **attrs)
+        for slot, result in zip(outputs, results if type(results) is tuple else (results,), strict=True):
+            array = result if type(result) is np.ndarray else np.asarray(result)
+            if any(array is other for other in arrays):
+                array = array.view()
+            if is_lent and array.base is not None and any(np.may_share_memory(array, other) for other in arrays):
+                array = array.copy()
+            slots[slot] = array
+
+    return run

@@ -1,0 +1,254 @@
+"""``Session``: runs of a graph, and the values of its variables."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from typing import Any
+
+from nbvars.checks import message
+from nbvars.devices import DeviceSpec, resolve_device
+from nbvars.errors import InvalidArgumentError
+from nbvars.graph.graph import Graph, get_default_graph
+from nbvars.graph.mode import entered_graph, entered_session
+from nbvars.graph.operation import Operation
+from nbvars.locks import ForkSafeLock
+from nbvars.runtime.feeds import converter, fed_tensor
+from nbvars.runtime.fetches import elements_of, key_of, map_fetches
+from nbvars.runtime.plan import Plan, PlanBuilder, Slots
+from nbvars.runtime.streams import Streams
+
+_log = logging.getLogger("nbvars")
+
+
+class ConfigProto:
+    """Options of a session.
+
+    Args:
+        allow_soft_placement: Run what asks for a device that is not there on the CPU; otherwise that is an error.
+        log_device_placement: Tell the logger ``nbvars``, at level INFO, where each operation runs.
+        options: TensorFlow's other options, which are kept and have no effect.
+
+    Source: TensorFlow 1 API pages, ``tf.ConfigProto``.
+    """
+
+    def __init__(self, allow_soft_placement: bool = False, log_device_placement: bool = False, **options: Any) -> None:
+        self.allow_soft_placement = bool(allow_soft_placement)
+        self.log_device_placement = bool(log_device_placement)
+        self.__dict__.update(options)
+
+    def __repr__(self) -> str:
+        return f"ConfigProto({', '.join(f'{key}={value!r}' for key, value in vars(self).items())})"
+
+
+class Session:
+    """Runs operations of a graph, and holds the values of its variables.
+
+    The operations that a run needs are run in the order in which they were created; a variable that is fetched is read
+    when all of them are done. If one fails, what it would have written stays as it was, and earlier updates of that run
+    stay made. Any number of threads may use a session at once.
+
+    Args:
+        target: Accepted for TensorFlow's sake: everything runs in this process.
+        graph: The graph; the default graph if not given.
+        config: A ``ConfigProto``.
+
+    Raises:
+        TypeError: An argument is of another type.
+
+    Source: TensorFlow 1 API pages, ``tf.Session``.
+    """
+
+    def __init__(self, target: str = "", graph: Graph | None = None, config: Any = None) -> None:
+        if not isinstance(target, (str, bytes)):
+            raise TypeError(message("Session", "target is no string", repr(target), "''"))
+        if graph is not None and not isinstance(graph, Graph):
+            raise TypeError(message("Session", "graph is no Graph", repr(graph), "a Graph or None"))
+        self._graph = get_default_graph() if graph is None else graph
+        self._config = ConfigProto() if config is None else config
+        self._lock = ForkSafeLock()
+        self._plans: dict[Any, Plan] = {}
+        self._is_closed = False
+        self._entered: list[ExitStack] = []
+        self._streams = Streams()
+        self.storages: dict[Operation, Any] = {}
+        """The memory of each variable that has been initialized, by its operation. For the library."""
+
+    @property
+    def graph(self) -> Graph:
+        """Return the graph."""
+        return self._graph
+
+    @property
+    def lock(self) -> ForkSafeLock:
+        """Return what guards ``storages`` while a variable gets its first value. For the library."""
+        return self._lock
+
+    def run(
+        self,
+        fetches: Any,
+        feed_dict: Mapping[Any, Any] | None = None,
+        options: Any = None,
+        run_metadata: Any = None,
+    ) -> Any:
+        """Run what ``fetches`` need, once; return their values.
+
+        Args:
+            fetches: A tensor, variable, operation, ``IndexedSlices`` or name, or lists, tuples, named tuples and dicts
+                of those, to any depth.
+            feed_dict: Values (numbers, lists, arrays) to use for tensors, by tensor, variable or name.
+            options: Accepted for TensorFlow's sake.
+            run_metadata: Accepted for TensorFlow's sake.
+
+        Returns:
+            The structure of ``fetches`` with a copy of each value: an array, a NumPy number for a scalar,
+            ``None`` for an operation, an ``IndexedSlicesValue`` for ``IndexedSlices``.
+
+        Raises:
+            RuntimeError: The session is closed, or its graph is empty.
+            TypeError: A fetch or feed is of a type that can be none, or fed where another dtype is needed.
+            ValueError: A fetch or feed is of another graph, or a fed value has the wrong shape.
+            OpError: An operation failed: ``FailedPreconditionError`` for a variable without a value, ...
+
+        Source: TensorFlow 1 API pages, ``tf.Session.run``.
+        """
+        if not feed_dict:
+            try:
+                plan = self._plans.get(fetches)
+            except TypeError:  # a list or dict; or nothing to fetch, which the making of a plan says
+                plan = None
+            return (plan or self._plan(fetches, ())).run()
+        if not isinstance(feed_dict, Mapping):
+            wrong = "feed_dict is no dict"
+            raise TypeError(message("Session.run", wrong, type(feed_dict).__name__, "values by tensor"))
+        return self._plan(fetches, tuple(feed_dict)).run(tuple(feed_dict.values()))
+
+    def make_callable(
+        self, fetches: Any, feed_list: Sequence[Any] | None = None, accept_options: bool = False
+    ) -> Callable[..., Any]:
+        """Return a function of the values of ``feed_list`` that runs ``fetches``: ``run`` without its preparations.
+
+        Raises:
+            TypeError: ``feed_list`` is no list.
+
+        Source: TensorFlow 1 API pages, ``tf.Session.make_callable``.
+        """
+        if feed_list is not None and not isinstance(feed_list, (list, tuple)):
+            raise TypeError(message("make_callable", "feed_list is no list", repr(feed_list), "a list of tensors"))
+        feeds = tuple(feed_list or ())
+        run = self._plan(fetches, feeds).run
+        if not feeds:
+            return run
+
+        def call(*values: Any) -> Any:
+            if len(values) != len(feeds):
+                raise TypeError(message("make_callable", "wrong number of values", len(values), len(feeds)))
+            return run(values)
+
+        return call
+
+    def _plan(self, fetches: Any, feeds: tuple[Any, ...]) -> Plan:
+        """Return the plan for these fetches and feeds, which is made once."""
+        try:
+            key: Any = key_of(fetches) if not feeds else (feeds, key_of(fetches))
+            plan = self._plans.get(key)
+        except TypeError:  # not hashable, so nothing that can be fetched or fed: the error is below
+            plan = key = None
+        if plan is not None:
+            return plan
+        with self._lock:
+            if self._is_closed:
+                self._raise_closed()
+            if not self._graph.version:
+                wrong = "The Session graph is empty"
+                raise RuntimeError(message("Session.run", wrong, "no operations", "a graph with operations"))
+            plan = self._make_plan(fetches, feeds)
+            self._plans[key] = plan
+        return plan
+
+    def _make_plan(self, fetches: Any, feeds: tuple[Any, ...]) -> Plan:
+        elements = elements_of(self._graph, fetches)
+        tensors = [fed_tensor(self._graph, key) for key in feeds]
+        builder = PlanBuilder(self, tensors)
+        builder.add_ops(elements)
+        result = map_fetches(self._graph, fetches, builder.fetch)
+        return Plan(builder, [(builder.slot_of(tensor), converter(tensor)) for tensor in tensors], result)
+
+    def attrs_of(self, op: Operation) -> dict[str, Any]:
+        """Return what ``op`` computes with; a random op gets its stream of numbers in this session. For the library."""
+        attrs = {key: value for key, value in op._attrs.items() if not key.startswith("_")}
+        return {**attrs, "seed": self._streams.of(op)} if "seed" in attrs else attrs
+
+    def check_device(self, op: Operation) -> None:
+        """Raise ``InvalidArgumentError`` if the device of ``op`` is not there. For the library."""
+        place = "/cpu:0"
+        if op._device:
+            try:
+                place = resolve_device(op._device)
+            except InvalidArgumentError as error:
+                if not self._config.allow_soft_placement or DeviceSpec.from_string(op._device).job not in _LOCAL:
+                    wrong = f"Cannot assign a device to the operation {op._name!r}: {error}"
+                    raise InvalidArgumentError(None, op, f"Session.run: {wrong}") from error
+        if self._config.log_device_placement:
+            _log.info("%s: (%s): %s", op._name, op._type, place)
+
+    def _raise_closed(self, slots: Slots | None = None) -> None:
+        raise RuntimeError("Session: Attempted to use a closed Session: got a run, expected none after close()")
+
+    def close(self) -> None:
+        """Free the values of the variables; every later run is a ``RuntimeError``.
+
+        Source: TensorFlow 1 API pages, ``tf.Session.close``.
+        """
+        with self._lock:
+            self._is_closed = True
+            for plan in self._plans.values():
+                plan.disable(self._raise_closed)
+            self._plans.clear()
+            self.storages.clear()
+
+    def as_default(self) -> AbstractContextManager[Session]:
+        """Make this the session that ``eval`` and ``Operation.run`` use in a ``with`` block.
+
+        The graph does not become the default graph by this: use the session itself in the ``with`` statement for both.
+
+        Source: TensorFlow 1 API pages, ``tf.Session.as_default``.
+        """
+        return entered_session(self)
+
+    def __enter__(self) -> Session:
+        stack = ExitStack()
+        stack.enter_context(entered_graph(self._graph))
+        stack.enter_context(entered_session(self))
+        self._entered.append(stack)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._entered.pop().close()
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<nbvars.{type(self).__name__} graph={self._graph!r}>"
+
+
+_LOCAL = (None, "localhost")
+
+
+class InteractiveSession(Session):
+    """A session that makes itself the default one, until it is closed: for the Python prompt.
+
+    Source: TensorFlow 1 API pages, ``tf.InteractiveSession``.
+    """
+
+    def __init__(self, target: str = "", graph: Graph | None = None, config: Any = None) -> None:
+        super().__init__(target, graph, config)
+        self._default = ExitStack()
+        if graph is not None:
+            self._default.enter_context(entered_graph(graph))
+        self._default.enter_context(entered_session(self))
+
+    def close(self) -> None:
+        """Close the session; it is the default one no longer."""
+        self._default.close()
+        super().close()

@@ -37,9 +37,14 @@ def check_constraint(constraint: Any) -> None:
 
 
 def check_caching_device(caching_device: Any) -> None:
-    """Raise ``ValueError`` if ``caching_device`` is a malformed device string."""
-    if isinstance(caching_device, str):
+    """Raise ``ValueError`` if ``caching_device`` is a malformed device string, ``TypeError`` if it is no device."""
+    if caching_device is not None and not isinstance(caching_device, DeviceSpec) and not callable(caching_device):
         DeviceSpec.from_string(caching_device)
+
+
+def is_trainable(trainable: Any, synchronization: Any) -> bool:
+    """Return whether optimizers train a variable; ``trainable=None`` leaves it to ``synchronization``."""
+    return synchronization is not VariableSynchronization.ON_READ if trainable is None else bool(trainable)
 
 
 class Recorded:

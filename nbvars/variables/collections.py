@@ -41,3 +41,19 @@ def local_variables(scope: str | None = None) -> list[Any]:
     Source: TensorFlow 1 API pages, ``tf.local_variables``.
     """
     return get_collection(GraphKeys.LOCAL_VARIABLES, scope)
+
+
+def model_variables(scope: str | None = None) -> list[Any]:
+    """Return the variables of ``GraphKeys.MODEL_VARIABLES``.
+
+    Source: TensorFlow 1 API pages, ``tf.model_variables``.
+    """
+    return get_collection(GraphKeys.MODEL_VARIABLES, scope)
+
+
+def moving_average_variables(scope: str | None = None) -> list[Any]:
+    """Return the variables that moving averages are kept of.
+
+    Source: TensorFlow 1 API pages, ``tf.moving_average_variables``.
+    """
+    return get_collection(GraphKeys.MOVING_AVERAGE_VARIABLES, scope)

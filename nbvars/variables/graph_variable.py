@@ -19,9 +19,18 @@ from nbvars.ops.variable_nodes import add_update, add_variable
 from nbvars.runtime.building import entered, graph_of
 from nbvars.runtime.conversion import graph_tensor_of
 from nbvars.runtime.plan import LIVE
+from nbvars.runtime.text import is_text
 from nbvars.shapes import TensorShape
-from nbvars.variables.arguments import Recorded, check_caching_device, check_constraint, check_source, checked_keys
+from nbvars.variables.arguments import (
+    Recorded,
+    check_caching_device,
+    check_constraint,
+    check_source,
+    checked_keys,
+    is_trainable,
+)
 from nbvars.variables.variable import Variable
+from nbvars.variables.variable_def import parts_of, to_variable_def
 
 
 class GraphVariable(Symbolic, Variable):
@@ -30,12 +39,12 @@ class GraphVariable(Symbolic, Variable):
     Its value lives in a ``Session``. Updates return the reference to the variable, which shows the value after them.
     """
 
-    __slots__ = ("_initializer", "_reference", "_save_slice_info", "_snapshot", "_start")
+    __slots__ = ("_initializer", "_reference", "_snapshot", "_start")
 
     def __init__(
         self,
         initial_value: Any = None,
-        trainable: bool = True,
+        trainable: bool | None = True,
         collections: Iterable[Any] | None = None,
         validate_shape: bool = True,
         caching_device: Any = None,
@@ -51,14 +60,14 @@ class GraphVariable(Symbolic, Variable):
         check_source(initial_value, variable_def)
         self._constraint = constraint
         self._caching_device = caching_device
-        self._save_slice_info: Any = None
+        self._save_slice_info = None
         if variable_def is not None:
             self._init_from_proto(variable_def, import_scope)
             return
-        keys = checked_keys(collections, trainable)
+        self._trainable = is_trainable(trainable, synchronization)
+        keys = checked_keys(collections, self._trainable)
         check_constraint(constraint)
         check_caching_device(caching_device)
-        self._trainable = bool(trainable)
         self._recorded = Recorded(use_resource, synchronization, aggregation)
         graph = graph_of((initial_value,))
         graph._check_not_finalized()
@@ -85,7 +94,16 @@ class GraphVariable(Symbolic, Variable):
             return graph._add_op("Identity", (self._reference,), outputs, "read", attrs, IDENTITY)._outputs[0]
 
     def _init_from_proto(self, variable_def: Any, import_scope: str | None) -> None:
-        raise NotImplementedError
+        """Take what a ``VariableDef`` names; nothing is added to the graph."""
+        parts = parts_of(variable_def, import_scope)
+        self._reference, self._initializer, self._snapshot = parts.reference, parts.initializer, parts.snapshot
+        self._start = parts.start  # type: ignore[assignment]
+        self._trainable, self._recorded = parts.trainable, parts.recorded
+        self._save_slice_info = parts.save_slice_info
+
+    def to_proto(self, export_scope: str | None = None) -> Any:
+        """Return the ``VariableDef`` message, as ``Variable.to_proto``."""
+        return to_variable_def(self, export_scope)
 
     def _as_tensor(self) -> GraphTensor:
         return self._snapshot
@@ -141,6 +159,11 @@ class GraphVariable(Symbolic, Variable):
         """Return the tensor from which the initializer takes the value."""
         return self._start
 
+    def set_shape(self, shape: Any) -> None:
+        """Add to what is known of the shape; ``ValueError`` if it contradicts what is known."""
+        self._reference.set_shape(shape)
+        self._snapshot.set_shape(shape)
+
     def is_initialized(self) -> Any:
         """Return a tensor that tells whether the variable has a value."""
         return state_ops.is_variable_initialized(self)
@@ -172,17 +195,26 @@ class GraphVariable(Symbolic, Variable):
         feed = {self._initializer.inputs[1]: value}
         session_for("load", session, self._reference.graph).run(self._initializer, feed)
 
-    def assign(self, value: TensorValue, use_locking: bool = False, name: str | None = None) -> Any:
-        """Return the reference after the value is replaced, as ``nbvars.assign``."""
-        return state_ops.assign(self, value, None, use_locking, name)
+    def assign(
+        self, value: TensorValue, use_locking: bool = False, name: str | None = None, read_value: bool = True
+    ) -> Any:
+        """Return the reference after the value is replaced, or else the operation; as ``nbvars.assign``."""
+        reference = add_update("assign", self, None, value, use_locking, name)
+        return reference if read_value else reference.op
 
-    def assign_add(self, delta: TensorValue, use_locking: bool = False, name: str | None = None) -> Any:
-        """Return the reference after ``delta`` is added, as ``nbvars.assign_add``."""
-        return state_ops.assign_add(self, delta, use_locking, name)
+    def assign_add(
+        self, delta: TensorValue, use_locking: bool = False, name: str | None = None, read_value: bool = True
+    ) -> Any:
+        """Return the reference after ``delta`` is added, or else the operation; as ``nbvars.assign_add``."""
+        reference = add_update("assign_add", self, None, delta, use_locking, name)
+        return reference if read_value else reference.op
 
-    def assign_sub(self, delta: TensorValue, use_locking: bool = False, name: str | None = None) -> Any:
-        """Return the reference after ``delta`` is subtracted, as ``nbvars.assign_sub``."""
-        return state_ops.assign_sub(self, delta, use_locking, name)
+    def assign_sub(
+        self, delta: TensorValue, use_locking: bool = False, name: str | None = None, read_value: bool = True
+    ) -> Any:
+        """Return the reference after ``delta`` is subtracted, or else the operation; as ``nbvars.assign_sub``."""
+        reference = add_update("assign_sub", self, None, delta, use_locking, name)
+        return reference if read_value else reference.op
 
     def _scatter(self, operation: str, delta: IndexedSlices, use_locking: bool, name: str | None) -> Any:
         op = f"scatter_{operation}"
@@ -203,18 +235,27 @@ def _initial_tensor(graph: Graph, initial_value: Any, dtype: Any, scope: str) ->
     wanted = None if dtype is None else as_dtype(dtype).base_dtype
     if callable(initial_value):
         with graph.name_scope("Initializer"), graph.device(None):
-            tensor = graph_tensor_of(initial_value(), "initial_value", wanted, "Variable")
+            tensor = _converted(initial_value(), wanted)
     else:
-        tensor = graph_tensor_of(initial_value, "initial_value", wanted, "Variable")
+        tensor = _converted(initial_value, wanted)
+    if tensor.graph is not graph:
+        wrong = f"{tensor.name} must be from the same graph as the variable"
+        raise ValueError(message("Variable", wrong, repr(tensor.graph), repr(graph)))
     if tensor.op._context is not None:
         wrong = (
             f"the initializer of {scope[:-1]!r} is from inside a control-flow construct, such as a loop or conditional"
         )
         remedy = "pass a function as initial_value"
         raise ValueError(message("Variable", wrong, repr(tensor), "a tensor from outside", remedy))
-    if tensor.dtype is dtypes.string:
-        raise TypeError(message("Variable", "strings cannot be variables", repr(tensor), "numbers"))
     return tensor
+
+
+def _converted(value: Any, dtype: DType | None) -> GraphTensor:
+    """Return an initial value as a tensor of numbers."""
+    is_string = isinstance(value, GraphTensor) and value.dtype is dtypes.string
+    if is_string or dtype is dtypes.string or is_text(value):
+        raise TypeError(message("Variable", "strings cannot be variables", repr(value), "numbers"))
+    return graph_tensor_of(value, "initial_value", dtype, "Variable")
 
 
 Variable._in_graph = GraphVariable

@@ -76,7 +76,7 @@ __all__ = [
 
 
 class Zeros(TypedInitializer):
-    """Make zeros.
+    """Make nothing but zeros.
 
     Source: TensorFlow 1 API pages, ``tf.zeros_initializer``.
     """
@@ -89,7 +89,7 @@ class Zeros(TypedInitializer):
 
 
 class Ones(TypedInitializer):
-    """Make ones.
+    """Make nothing but ones.
 
     Source: TensorFlow 1 API pages, ``tf.ones_initializer``.
     """

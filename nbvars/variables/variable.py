@@ -25,7 +25,14 @@ from nbvars.runtime.conversion import value_of
 from nbvars.runtime.tensor import EagerTensor, HasValue, LiveTensor
 from nbvars.shapes import TensorShape
 from nbvars.storage import CpuStorage
-from nbvars.variables.arguments import Recorded, check_caching_device, check_constraint, check_source, checked_keys
+from nbvars.variables.arguments import (
+    Recorded,
+    check_caching_device,
+    check_constraint,
+    check_source,
+    checked_keys,
+    is_trainable,
+)
 from nbvars.variables.distribution import VariableAggregation, VariableSynchronization
 
 _ndarray = np.ndarray
@@ -61,10 +68,12 @@ class Variable(_OfMode):
 
     Args:
         initial_value: A number, list, array, tensor, variable, or a callable that returns one.
-        trainable: Join ``GraphKeys.TRAINABLE_VARIABLES`` too, the default list of the optimizers.
+        trainable: Join ``GraphKeys.TRAINABLE_VARIABLES`` too, the default list of the optimizers. ``None`` means
+            True, but for ``VariableSynchronization.ON_READ``.
         collections: Collections of the default graph to join (weakly): ``[GraphKeys.VARIABLES]`` if not given.
-        validate_shape: Accepted for TensorFlow's sake: an eager value always has a shape.
-        caching_device: Device on which graph mode caches reads; recorded.
+        validate_shape: ``False`` lets ``initial_value`` be of unknown shape, in graph mode; ``assign`` may then change
+            the shape. An eager value always has a shape.
+        caching_device: Device on which graph mode caches ``value()``, read once a run.
         name: ``"Variable"`` if not given. Made unique: ``Variable``, ``Variable_1``.
         variable_def: A ``VariableDef`` of a variable in a graph; it holds no value, so eager mode has no use for it.
         dtype: The dtype; that of ``initial_value`` if not given (float32 for floats, int32 for ints).
@@ -98,6 +107,7 @@ class Variable(_OfMode):
         "_numbers",
         "_numpy_dtype",
         "_recorded",
+        "_save_slice_info",
         "_storage",
         "_trainable",
     )
@@ -105,7 +115,7 @@ class Variable(_OfMode):
     def __init__(
         self,
         initial_value: Any = None,
-        trainable: bool = True,
+        trainable: bool | None = True,
         collections: Iterable[Any] | None = None,
         validate_shape: bool = True,
         caching_device: Any = None,
@@ -122,7 +132,8 @@ class Variable(_OfMode):
         if variable_def is not None:
             wrong = "a VariableDef holds no value"
             raise ValueError(message("Variable", wrong, "variable_def", "initial_value, in eager mode"))
-        keys = checked_keys(collections, trainable)
+        self._trainable = is_trainable(trainable, synchronization)
+        keys = checked_keys(collections, self._trainable)
         check_constraint(constraint)
         check_caching_device(caching_device)
         value = initial_value() if callable(initial_value) else initial_value
@@ -133,12 +144,12 @@ class Variable(_OfMode):
         self._initial_value: Tensor | None = None
         if initial._array.nbytes <= MOST_KEPT_BYTES:
             self._initial_value = EagerTensor._wrap(initial._array.copy())
-        self._trainable = bool(trainable)
         self._constraint = constraint
         self._caching_device = caching_device
         self._graph: Graph = get_default_graph()
         self._name = self._graph.unique_name("Variable" if name is None else name)
         self._recorded = Recorded(use_resource, synchronization, aggregation)
+        self._save_slice_info: Any = None
         for key in keys:
             self._graph.add_weakly(key, self)
 
@@ -214,6 +225,10 @@ class Variable(_OfMode):
             raise FailedPreconditionError(None, None, message("initial_value", wrong, got, expected))
         return self._initial_value
 
+    def set_shape(self, shape: Any) -> None:
+        """Add to what is known of the shape; ``ValueError`` if it contradicts what is known."""
+        self.shape.merge_with(shape)
+
     def is_initialized(self) -> bool:
         """Return True: an eager variable holds its value from the start."""
         return True
@@ -239,8 +254,10 @@ class Variable(_OfMode):
         array = self._storage.read()
         return array if array.ndim else array[()]
 
-    def assign(self, value: TensorValue, use_locking: bool = False, name: str | None = None) -> Variable:
-        """Replace the value, as ``nbvars.assign``."""
+    def assign(
+        self, value: TensorValue, use_locking: bool = False, name: str | None = None, read_value: bool = True
+    ) -> Variable:
+        """Replace the value, as ``nbvars.assign``; ``read_value=False`` gives the operation, in graph mode."""
         kind = type(value)
         try:
             if kind is _ndarray:
@@ -252,8 +269,10 @@ class Variable(_OfMode):
             pass
         return state_ops.assign(self, value, None, use_locking)
 
-    def assign_add(self, delta: TensorValue, use_locking: bool = False, name: str | None = None) -> Variable:
-        """Add ``delta``, as ``nbvars.assign_add``."""
+    def assign_add(
+        self, delta: TensorValue, use_locking: bool = False, name: str | None = None, read_value: bool = True
+    ) -> Variable:
+        """Add ``delta``, as ``nbvars.assign_add``; ``read_value=False`` gives the operation, in graph mode."""
         kind = type(delta)
         try:
             if kind is _ndarray:
@@ -265,8 +284,10 @@ class Variable(_OfMode):
             pass
         return state_ops.assign_add(self, delta, use_locking)
 
-    def assign_sub(self, delta: TensorValue, use_locking: bool = False, name: str | None = None) -> Variable:
-        """Subtract ``delta``, as ``nbvars.assign_sub``."""
+    def assign_sub(
+        self, delta: TensorValue, use_locking: bool = False, name: str | None = None, read_value: bool = True
+    ) -> Variable:
+        """Subtract ``delta``, as ``nbvars.assign_sub``; ``read_value=False`` gives the operation, in graph mode."""
         kind = type(delta)
         try:
             if kind is _ndarray:
@@ -380,6 +401,43 @@ class Variable(_OfMode):
         count: int = state_ops.count_up_to(self, limit)
         self._count = count_up_to_entry(self._numpy_dtype)
         return count
+
+    def to_proto(self, export_scope: str | None = None) -> Any:
+        """Return the ``VariableDef`` message of a variable of a graph; needs protobuf.
+
+        Args:
+            export_scope: Name scope to leave out of the names; ``None`` is returned for a variable outside of it.
+
+        Raises:
+            RuntimeError: The variable is eager: it has no operations that a message could name.
+            ImportError: protobuf is not installed.
+
+        Source: TensorFlow 1 API pages, ``tf.Variable.to_proto``.
+        """
+        wrong = "to_proto() is not compatible with eager execution"
+        raise RuntimeError(message("Variable.to_proto", wrong, "an eager variable", "a variable of a graph"))
+
+    @staticmethod
+    def from_proto(variable_def: Any, import_scope: str | None = None) -> Variable:
+        """Return the variable of the default graph that a ``VariableDef`` describes; needs protobuf.
+
+        Nothing is added to the graph: the variable has the operations, and in a session the value, of the one that the
+        message was made of.
+
+        Args:
+            variable_def: The message, ours or TensorFlow's, or its bytes. Without ``trainable``, membership of
+                ``GraphKeys.TRAINABLE_VARIABLES`` in the default graph tells.
+            import_scope: Name scope to put before the names.
+
+        Raises:
+            TypeError: ``variable_def`` is something else.
+            ValueError: The mode is eager, the message is malformed, or it describes no variable of reference type.
+            KeyError: The graph has nothing of a name.
+            ImportError: protobuf is not installed.
+
+        Source: TensorFlow 1 API pages, ``tf.Variable.from_proto``.
+        """
+        return Variable(variable_def=variable_def, import_scope=import_scope)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         remedy = "use assign, scatter_update(IndexedSlices(values, indices)) or scatter_nd_update(indices, updates)"

@@ -11,7 +11,7 @@ array([[ 0.,  0.],
 
 from __future__ import annotations
 
-from nbvars import errors, keras, kernels, proto
+from nbvars import errors, keras, kernels, proto, train
 from nbvars.devices import (
     DeviceSpec,
     list_devices,
@@ -45,6 +45,7 @@ from nbvars.graph.graph import (
     colocate_with,
     control_dependencies,
     get_collection,
+    get_collection_ref,
     get_default_graph,
     name_scope,
     reset_default_graph,
@@ -165,7 +166,9 @@ from nbvars.ops import (
     zeros,
     zeros_like,
 )
+from nbvars.ops.control_flow_ops import cond
 from nbvars.ops.grouping_ops import group, no_op, tuple
+from nbvars.ops.loop_ops import while_loop
 from nbvars.ops.placeholder_ops import placeholder, placeholder_with_default
 from nbvars.ops.state_ops import (
     assign,
@@ -185,27 +188,74 @@ from nbvars.ops.state_ops import (
     scatter_sub,
     scatter_update,
 )
+from nbvars.runtime.config import ConfigProto
 from nbvars.runtime.context import device
 from nbvars.runtime.fetches import IndexedSlicesValue
-from nbvars.runtime.session import ConfigProto, InteractiveSession, Session
+from nbvars.runtime.import_graph import import_graph_def
+from nbvars.runtime.session import InteractiveSession, Session
 from nbvars.shapes import (
     Dimension,
     TensorShape,
 )
+from nbvars.variables import initializers
 from nbvars.variables.collections import (
     all_variables,
     global_variables,
     local_variables,
+    model_variables,
+    moving_average_variables,
     trainable_variables,
 )
 from nbvars.variables.distribution import VariableAggregation, VariableSynchronization
 from nbvars.variables.graph_variable import GraphVariable as GraphVariable
+from nbvars.variables.initialization import (
+    assert_variables_initialized,
+    global_variables_initializer,
+    initialize_all_variables,
+    initialize_local_variables,
+    initialize_variables,
+    local_variables_initializer,
+    report_uninitialized_variables,
+    variables_initializer,
+)
+from nbvars.variables.initializers import (
+    constant_initializer,
+    glorot_normal_initializer,
+    glorot_uniform_initializer,
+    identity_initializer,
+    ones_initializer,
+    orthogonal_initializer,
+    random_normal_initializer,
+    random_uniform_initializer,
+    truncated_normal_initializer,
+    uniform_unit_scaling_initializer,
+    variance_scaling_initializer,
+    zeros_initializer,
+)
+from nbvars.variables.partitioned_variable import PartitionedVariable
+from nbvars.variables.partitioners import (
+    fixed_size_partitioner,
+    min_max_variable_partitioner,
+    variable_axis_size_partitioner,
+)
+from nbvars.variables.scope_state import VariableScope
+from nbvars.variables.template import make_template
 from nbvars.variables.variable import Variable
+from nbvars.variables.variable_scope import (
+    get_local_variable,
+    get_variable,
+    get_variable_scope,
+    no_regularizer,
+    variable_op_scope,
+    variable_scope,
+)
+from nbvars.variables.variable_store import AUTO_REUSE
 from nbvars.warmup import warmup
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AUTO_REUSE",
     "ConfigProto",
     "DType",
     "DeviceSpec",
@@ -216,11 +266,13 @@ __all__ = [
     "IndexedSlicesValue",
     "InteractiveSession",
     "Operation",
+    "PartitionedVariable",
     "Session",
     "Tensor",
     "TensorShape",
     "Variable",
     "VariableAggregation",
+    "VariableScope",
     "VariableSynchronization",
     "abs",
     "add",
@@ -231,6 +283,7 @@ __all__ = [
     "argmax",
     "argmin",
     "as_dtype",
+    "assert_variables_initialized",
     "assign",
     "assign_add",
     "assign_sub",
@@ -246,7 +299,9 @@ __all__ = [
     "complex64",
     "complex128",
     "concat",
+    "cond",
     "constant",
+    "constant_initializer",
     "control_dependencies",
     "convert_to_tensor",
     "cos",
@@ -266,6 +321,7 @@ __all__ = [
     "expm1",
     "eye",
     "fill",
+    "fixed_size_partitioner",
     "float16",
     "float32",
     "float64",
@@ -274,16 +330,29 @@ __all__ = [
     "gather",
     "gather_nd",
     "get_collection",
+    "get_collection_ref",
     "get_default_graph",
     "get_default_session",
+    "get_local_variable",
     "get_num_threads",
+    "get_variable",
+    "get_variable_scope",
     "global_variables",
+    "global_variables_initializer",
+    "glorot_normal_initializer",
+    "glorot_uniform_initializer",
     "graph_mode",
     "greater",
     "greater_equal",
     "group",
     "half",
     "identity",
+    "identity_initializer",
+    "import_graph_def",
+    "initialize_all_variables",
+    "initialize_local_variables",
+    "initialize_variables",
+    "initializers",
     "int8",
     "int16",
     "int32",
@@ -299,6 +368,7 @@ __all__ = [
     "linspace",
     "list_devices",
     "local_variables",
+    "local_variables_initializer",
     "log",
     "log1p",
     "log_softmax",
@@ -306,27 +376,36 @@ __all__ = [
     "logical_not",
     "logical_or",
     "logical_xor",
+    "make_template",
     "matmul",
     "maximum",
+    "min_max_variable_partitioner",
     "minimum",
     "mod",
+    "model_variables",
+    "moving_average_variables",
     "multiply",
     "name_scope",
     "negative",
     "no_op",
+    "no_regularizer",
     "norm",
     "not_equal",
     "one_hot",
     "ones",
+    "ones_initializer",
     "ones_like",
+    "orthogonal_initializer",
     "pad",
     "placeholder",
     "placeholder_with_default",
     "pow",
     "proto",
     "random_normal",
+    "random_normal_initializer",
     "random_shuffle",
     "random_uniform",
+    "random_uniform_initializer",
     "range",
     "rank",
     "reduce_all",
@@ -338,6 +417,7 @@ __all__ = [
     "reduce_prod",
     "reduce_sum",
     "relu",
+    "report_uninitialized_variables",
     "reset_default_graph",
     "reshape",
     "round",
@@ -372,19 +452,29 @@ __all__ = [
     "tanh",
     "tensordot",
     "tile",
+    "train",
     "trainable_variables",
     "transpose",
     "truediv",
     "truncated_normal",
+    "truncated_normal_initializer",
     "tuple",
     "uint8",
     "uint16",
     "uint32",
     "uint64",
+    "uniform_unit_scaling_initializer",
     "unique",
     "unstack",
+    "variable_axis_size_partitioner",
+    "variable_op_scope",
+    "variable_scope",
+    "variables_initializer",
+    "variance_scaling_initializer",
     "warmup",
     "where",
+    "while_loop",
     "zeros",
+    "zeros_initializer",
     "zeros_like",
 ]

@@ -36,7 +36,7 @@ class OpError(Exception):
     """An operation failed; ``str()`` gives ``message``.
 
     Args:
-        node_def: Definition of the failed operation, or ``None``.
+        node_def: Definition of the failed operation; ``None`` for that of ``op``.
         op: The failed ``Operation``, or ``None``. A pickled error leaves it behind, with its graph.
         message: What went wrong, in one sentence.
         error_code: One of the codes above; each subclass has its own.
@@ -48,17 +48,27 @@ class OpError(Exception):
 
     def __init__(self, node_def: Any, op: Any, message: str, error_code: int | None = None) -> None:
         super().__init__(message)
-        self.node_def = node_def
+        self._node_def = node_def
         self.op = op
         self.message = message
         if error_code is not None:
             self.error_code = error_code
 
+    @property
+    def node_def(self) -> Any:
+        """Return the ``NodeDef`` message of the failed operation; ``None`` without one, or without protobuf."""
+        if self._node_def is not None:
+            return self._node_def
+        try:
+            return getattr(self.op, "node_def", None)
+        except ImportError:
+            return None
+
     def __str__(self) -> str:
         return self.message
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.node_def, None, self.message, self.error_code)
+        return type(self), (self._node_def, None, self.message, self.error_code)
 
 
 class CancelledError(OpError, RuntimeError):

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from nbvars.checks import message
+
+if TYPE_CHECKING:
+    from nbvars.graph.operation import Operation
 
 
 class ControlFlowContext:
@@ -35,3 +41,10 @@ def chain(context: ControlFlowContext | None) -> Iterator[ControlFlowContext]:
 def is_within(context: ControlFlowContext | None, other: ControlFlowContext | None) -> bool:
     """Return whether ``context`` is ``other`` or lies in it; all lie in ``None``, the top."""
     return other is None or any(each is other for each in chain(context))
+
+
+def check_reaches(where: str, context: ControlFlowContext | None, op: Operation, element: Any) -> None:
+    """Raise ``ValueError`` unless ops of ``context`` may use ``element``, which is ``op`` or a tensor of it."""
+    if not is_within(context, op._context):
+        wrong = f"{element.name} belongs to a branch or loop and cannot be used outside"
+        raise ValueError(message(where, wrong, op._context, "a tensor of this context or around it"))

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, TypeVar
 
 from nbvars.checks import message
 from nbvars.dtypes import DType, as_dtype
-from nbvars.graph.collections import Collections
-from nbvars.graph.control_flow import is_within
+from nbvars.graph.collections import Collection, Collections
+from nbvars.graph.control_flow import check_reaches
+from nbvars.graph.elements import Elements
+from nbvars.graph.indexed_slices import IndexedSlices
 from nbvars.graph.mode import entered_graph, executing_eagerly, innermost_graph
 from nbvars.graph.names import GRAPH_LOCK, Names
-from nbvars.graph.operation import Operation
+from nbvars.graph.operation import GraphPart, Operation
 from nbvars.graph.scopes import Scopes
-from nbvars.graph.tensor import GraphTensor
+from nbvars.graph.tensor import GraphTensor, Symbolic
 from nbvars.shapes import TensorShape
 
+_Kept = TypeVar("_Kept")
 
-class Graph(Names, Collections, Scopes):
+
+class Graph(GraphPart, Names, Collections, Elements, Scopes):
     """Operations that a ``Session`` runs, with their names, collections, devices and control dependencies.
 
     Source: TensorFlow 1 API pages, ``tf.Graph``.
@@ -28,11 +32,15 @@ class Graph(Names, Collections, Scopes):
         Names.__init__(self)
         Collections.__init__(self)
         Scopes.__init__(self)
-        self._operations: dict[str, Operation] = {}
-        self._unfeedable: set[GraphTensor] = set()
-        self._unfetchable: set[Operation | GraphTensor] = set()
+        Elements.__init__(self)
         self._is_finalized = False
         self._seed: int | None = None
+        self._kept: dict[type, Any] = {}
+
+    def _own(self, kind: type[_Kept]) -> _Kept:
+        """Return the one ``kind()`` of this graph, where a layer above keeps what belongs to the graph."""
+        kept: _Kept = self._kept[kind] if kind in self._kept else self._kept.setdefault(kind, kind())
+        return kept
 
     def as_default(self) -> AbstractContextManager[Graph]:
         """Make this the default graph of a ``with`` block, which is then in graph mode.
@@ -61,7 +69,7 @@ class Graph(Names, Collections, Scopes):
         return self._is_finalized
 
     def finalize(self) -> None:
-        """Make every later addition an error.
+        """Make every later addition an error: of operations, variables, and to collections by their methods.
 
         Source: TensorFlow 1 API pages, ``tf.Graph.finalize``.
         """
@@ -127,12 +135,9 @@ class Graph(Names, Collections, Scopes):
             if tensor._op._graph is not self:
                 wrong = f"{tensor.name} must be from the same graph as the operation"
                 raise ValueError(message(op_type, wrong, repr(tensor._op._graph), repr(self)))
-            if not is_within(context, tensor._op._context):
-                wrong = f"{tensor.name} belongs to a branch or loop and cannot be used outside"
-                raise ValueError(message(op_type, wrong, tensor._op._context, "a tensor of this context or around it"))
+            check_reaches(op_type, context, tensor._op, tensor)
         with GRAPH_LOCK:
-            # A name scope with its slash is a name that was given out already.
-            unique = name[:-1] if name.endswith("/") else self.unique_name(name)
+            unique = self._claim(name)
             if unique in self._operations:
                 raise ValueError(message(op_type, "the name of the operation is taken", repr(unique), "another name"))
             controls = self._controls_for({tensor._op for tensor in inputs})
@@ -146,112 +151,25 @@ class Graph(Names, Collections, Scopes):
             self._record(op)
         return op
 
+    def _adopt(self, operations: Sequence[Operation]) -> None:
+        """Add operations that were made for this graph, under the names that they have: all of them, or none."""
+        self._check_not_finalized()
+        with GRAPH_LOCK:
+            for op in operations:
+                if op._name in self._operations:
+                    wrong = "the name of an operation is taken"
+                    raise ValueError(message("import_graph_def", wrong, repr(op._name), "another name scope"))
+            for op in operations:
+                self._claim(f"{op._name}/")
+                for tensor in op._inputs:
+                    tensor._consumers.append(op)
+                op._id = len(self._operations)
+                self._operations[op._name] = op
+                self._record(op)
+
     def _check_not_finalized(self) -> None:
         if self._is_finalized:
             raise RuntimeError("Graph: Graph is finalized and cannot be modified: got an addition, expected none")
-
-    def get_operations(self) -> list[Operation]:
-        """Return the operations, in the order in which they were made.
-
-        Source: TensorFlow 1 API pages, ``tf.Graph.get_operations``.
-        """
-        return list(self._operations.values())
-
-    def get_operation_by_name(self, name: str) -> Operation:
-        """Return the operation ``name``; ``KeyError`` if there is none.
-
-        Source: TensorFlow 1 API pages, ``tf.Graph.get_operation_by_name``.
-        """
-        _check_is_string("get_operation_by_name", name)
-        found: Operation = self.as_graph_element(name, allow_tensor=False)
-        return found
-
-    def get_tensor_by_name(self, name: str) -> GraphTensor:
-        """Return the tensor ``name``, such as ``"add:0"``; ``KeyError`` if there is none.
-
-        Source: TensorFlow 1 API pages, ``tf.Graph.get_tensor_by_name``.
-        """
-        _check_is_string("get_tensor_by_name", name)
-        found: GraphTensor = self.as_graph_element(name, allow_operation=False)
-        return found
-
-    def as_graph_element(self, obj: Any, allow_tensor: bool = True, allow_operation: bool = True) -> Any:
-        """Return the operation or tensor of this graph that ``obj`` is or names.
-
-        Args:
-            obj: An operation, a tensor, a variable, or the name of an operation (``"add"``) or tensor (``"add:0"``).
-            allow_tensor: Whether the result may be a tensor.
-            allow_operation: Whether the result may be an operation.
-
-        Raises:
-            TypeError: ``obj`` is something else, or of a kind that is not allowed.
-            ValueError: ``obj`` is of another graph, or the name is malformed.
-            KeyError: The graph has nothing of that name.
-
-        Source: TensorFlow 1 API pages, ``tf.Graph.as_graph_element``.
-        """
-        allowed = " or ".join(["a Tensor"] * allow_tensor + ["an Operation"] * allow_operation)
-        convert = getattr(obj, "_as_graph_element", None)
-        element = self._named(obj, allow_tensor, allow_operation) if isinstance(obj, str) else convert and convert()
-        if isinstance(element, GraphTensor) and allow_tensor:
-            graph = element._op._graph
-        elif isinstance(element, Operation) and allow_operation:
-            graph = element._graph
-        else:
-            wrong = f"Can not convert a {type(obj).__name__} into {allowed}"
-            raise TypeError(message("as_graph_element", wrong, repr(obj), allowed))
-        if graph is not self:
-            wrong = f"{element.name} is not an element of this graph"
-            raise ValueError(message("as_graph_element", wrong, repr(graph), repr(self)))
-        return element
-
-    def _named(self, name: str, allow_tensor: bool, allow_operation: bool) -> Any:
-        """Return the element of a name."""
-        op_name, colon, index = name.partition(":")
-        op = self._operations.get(op_name)
-        if not colon and allow_operation:
-            if op is None:
-                wrong = f"The name {name!r} refers to an Operation not in the graph"
-                raise KeyError(message("as_graph_element", wrong, repr(name), "the name of an operation"))
-            return op
-        if not colon or not index.isdecimal() or not allow_tensor:
-            expected = "'name:index' of a tensor" if allow_tensor else "the name of an operation, without a colon"
-            raise ValueError(message("as_graph_element", "the name is malformed", repr(name), expected))
-        if op is None or int(index) >= len(op._outputs):
-            wrong = f"The name {name!r} refers to a Tensor which does not exist"
-            expected = "an operation of the graph" if op is None else f"an index below {len(op._outputs)}"
-            raise KeyError(message("as_graph_element", wrong, repr(name), expected))
-        return op._outputs[int(index)]
-
-    def is_feedable(self, tensor: Any) -> bool:
-        """Return whether a run may be given the value of ``tensor``.
-
-        Source: TensorFlow 1 API pages, ``tf.Graph.is_feedable``.
-        """
-        return self.as_graph_element(tensor, allow_operation=False) not in self._unfeedable
-
-    def prevent_feeding(self, tensor: Any) -> None:
-        """Make it an error to give a run the value of ``tensor``.
-
-        Source: TensorFlow 1 API pages, ``tf.Graph.prevent_feeding``.
-        """
-        self._unfeedable.add(self.as_graph_element(tensor, allow_operation=False))
-
-    def is_fetchable(self, tensor_or_op: Any) -> bool:
-        """Return whether a run may be asked for ``tensor_or_op``.
-
-        Source: TensorFlow 1 API pages, ``tf.Graph.is_fetchable``.
-        """
-        element = self.as_graph_element(tensor_or_op)
-        op = element if isinstance(element, Operation) else element._op
-        return op._context is None and element not in self._unfetchable
-
-    def prevent_fetching(self, op: Any) -> None:
-        """Make it an error to ask a run for ``op``.
-
-        Source: TensorFlow 1 API pages, ``tf.Graph.prevent_fetching``.
-        """
-        self._unfetchable.add(self.as_graph_element(op))
 
     def as_graph_def(self, from_version: int | None = None, add_shapes: bool = False) -> Any:
         """Return the ``GraphDef`` message of the operations; needs protobuf.
@@ -265,14 +183,6 @@ class Graph(Names, Collections, Scopes):
         from nbvars.graph.node_def import graph_def_of  # needs protobuf, an extra
 
         return graph_def_of(self, from_version or 0, add_shapes)
-
-    def __deepcopy__(self, memo: Any) -> Graph:
-        return self
-
-
-def _check_is_string(where: str, name: object) -> None:
-    if not isinstance(name, str):
-        raise TypeError(message(where, "the name is no string", type(name).__name__, "a string"))
 
 
 _default = {"graph": Graph()}
@@ -301,46 +211,75 @@ def reset_default_graph() -> None:
 
 
 @contextmanager
-def name_scope(name: str | None, default_name: str | None = None, values: Any = None) -> Iterator[str]:
+def name_scope(name: str | None, default_name: str | None = None, values: Iterable[Any] | None = None) -> Iterator[str]:
     """Put ``name/`` before the names given out in a ``with`` block, in the default graph.
 
     Args:
-        name: The scope; ``default_name`` is used where it is ``None``.
+        name: The scope, as for ``Graph.name_scope``; ``None`` means ``default_name``.
         default_name: The scope of those who give no name.
-        values: Accepted for TensorFlow's sake.
+        values: Tensors of one graph, which is the default graph of the block.
+
+    Raises:
+        TypeError: ``default_name`` is no string.
+        ValueError: There are ``values`` but no name, or they are of several graphs.
 
     Source: TensorFlow 1 API pages, ``tf.name_scope``.
     """
-    with get_default_graph().name_scope(default_name if name is None else name) as scope:
+    if default_name is not None and not isinstance(default_name, str):
+        wrong = "default_name is no string"
+        raise TypeError(message("name_scope", wrong, type(default_name).__name__, "a string", "is it for values?"))
+    scope_name = default_name if name is None else name
+    if scope_name is None and values is not None:
+        wrong = "At least one of name (None) and default_name (None) must be provided"
+        raise ValueError(message("name_scope", wrong, "None", "a string"))
+    graph = _common_graph("name_scope", values or ())
+    with nullcontext() if graph is None else graph.as_default(), get_default_graph().name_scope(scope_name) as scope:
         yield scope
+
+
+def _common_graph(where: str, values: Iterable[Any]) -> Graph | None:
+    """Return the graph of those of ``values`` that are of one; ``ValueError`` if they are of several."""
+    found: Any = None
+    for each in values:
+        value = each.values if isinstance(each, IndexedSlices) else each
+        if isinstance(value, (Operation, Symbolic)):
+            found = value if found is None else found
+            if value.graph is not found.graph:  # type: ignore[union-attr]
+                wrong = f"{value.name} must be from the same graph as {found.name}"  # type: ignore[union-attr]
+                raise ValueError(message(where, wrong, repr(value), repr(found)))
+    return None if found is None else found.graph
 
 
 def control_dependencies(control_inputs: Iterable[Any] | None) -> AbstractContextManager[Any]:
     """Make the ops of a ``with`` block run after ``control_inputs``, in the default graph.
 
-    In eager mode, where all runs in order anyway, functions among ``control_inputs`` are called.
+    In eager mode, where all runs in order anyway, functions among ``control_inputs`` are called; operations and tensors
+    of a graph concern what is added to that graph.
 
     Source: TensorFlow 1 API pages, ``tf.control_dependencies``.
     """
-    if executing_eagerly():
-        for control in control_inputs or ():
-            if callable(control):
-                control()
-        return _nothing()
-    return get_default_graph().control_dependencies(control_inputs)
+    if not executing_eagerly():
+        return get_default_graph().control_dependencies(control_inputs)
+    controls = [control for control in control_inputs or () if not _is_called(control)]
+    graph = _common_graph("control_dependencies", controls)
+    return nullcontext() if graph is None else graph.control_dependencies(controls)
+
+
+def _is_called(control: Any) -> bool:
+    """Call ``control`` if it is a function, and tell so."""
+    is_function = callable(control)
+    if is_function:
+        control()
+    return is_function
 
 
 def colocate_with(op: Any, ignore_existing: bool = False) -> AbstractContextManager[Any]:
-    """Place the ops of a ``with`` block where ``op`` is, in the default graph.
+    """Place the ops of a ``with`` block where ``op`` is, in the default graph; in eager mode, in that of ``op``.
 
     Source: TensorFlow 1 API pages, ``tf.colocate_with``.
     """
-    return _nothing() if executing_eagerly() else get_default_graph().colocate_with(op, ignore_existing)
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
+    graph = _common_graph("colocate_with", (op,)) if executing_eagerly() else get_default_graph()
+    return nullcontext() if graph is None else graph.colocate_with(op, ignore_existing)
 
 
 def get_collection(key: Any, scope: str | None = None) -> list[Any]:
@@ -356,3 +295,8 @@ def add_to_collection(name: Any, value: Any) -> None:
 def add_to_collections(names: Any, value: Any) -> None:
     """Store ``value`` in collections of the default graph."""
     get_default_graph().add_to_collections(names, value)
+
+
+def get_collection_ref(key: Any) -> Collection:
+    """Return a collection of the default graph itself, as ``Graph.get_collection_ref``."""
+    return get_default_graph().get_collection_ref(key)

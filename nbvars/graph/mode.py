@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from nbvars.checks import message
 
 
+class _Scope:
+    """A ``with`` block that sets the mode, and the default graph if it is a graph's."""
+
+    __slots__ = ("graph", "is_eager")
+
+    def __init__(self, is_eager: bool, graph: Any) -> None:
+        self.is_eager = is_eager
+        self.graph = graph
+
+
 class _Thread(threading.local):
-    """What a thread has entered: modes, graphs and sessions, the innermost last."""
+    """What a thread has entered, the innermost last."""
 
     def __init__(self) -> None:
-        self.is_eager: bool | None = None  # None: as the process
-        self.graphs: list[Any] = []
+        self.scopes: list[_Scope] = []
         self.sessions: list[Any] = []
 
 
@@ -28,8 +37,8 @@ def executing_eagerly() -> bool:
 
     Source: TensorFlow 1 API pages, ``tf.executing_eagerly``.
     """
-    is_eager = _thread.is_eager
-    return _process["is_eager"] if is_eager is None else is_eager
+    scopes = _thread.scopes
+    return scopes[-1].is_eager if scopes else _process["is_eager"]
 
 
 def enable_eager_execution() -> None:
@@ -49,64 +58,71 @@ def disable_eager_execution() -> None:
 
 
 def _set_process_mode(where: str, is_eager: bool) -> None:
-    if _thread.is_eager is not None:
+    if _thread.scopes:
         wrong = "the mode of the process cannot change inside a graph or mode scope"
         raise RuntimeError(message(where, wrong, "a call within a with block", "a call outside of it"))
     _process["is_eager"] = is_eager
 
 
-@contextmanager
-def graph_mode() -> Iterator[None]:
+def graph_mode() -> AbstractContextManager[None]:
     """Make the ops of a ``with`` block join the default graph, in this thread."""
-    with _mode(False):
-        yield
+    return _scope("graph_mode", False)
 
 
-@contextmanager
-def eager_mode() -> Iterator[None]:
+def eager_mode() -> AbstractContextManager[None]:
     """Make the ops of a ``with`` block run at once, in this thread, even inside a graph's ``as_default``."""
-    with _mode(True):
-        yield
+    return _scope("eager_mode", True)
 
 
 @contextmanager
-def _mode(is_eager: bool) -> Iterator[None]:
-    outer = _thread.is_eager
-    _thread.is_eager = is_eager
-    try:
-        yield
-    finally:
-        _thread.is_eager = outer
-
-
-@contextmanager
-def entered_graph(graph: Any) -> Iterator[Any]:
-    """Make ``graph`` the default graph of this thread, in graph mode."""
-    with _mode(False), _pushed("Graph.as_default", _thread.graphs, graph):
+def entered_graph(graph: Any, is_nested: bool = True) -> Iterator[Any]:
+    """Make ``graph`` the default graph of this thread, in graph mode; ``is_nested`` as in ``entered_session``."""
+    with _scope("Graph.as_default", False, graph, is_nested):
         yield graph
 
 
 @contextmanager
-def entered_session(session: Any) -> Iterator[Any]:
-    """Make ``session`` the default session of this thread."""
-    with _pushed("Session.as_default", _thread.sessions, session):
+def entered_session(session: Any, is_nested: bool = True) -> Iterator[Any]:
+    """Make ``session`` the default session of this thread.
+
+    Args:
+        session: The session.
+        is_nested: Raise ``AssertionError`` if something that was entered later is left later too.
+    """
+    sessions = _thread.sessions  # another thread may close an InteractiveSession
+    sessions.append(session)
+    try:
         yield session
+    finally:
+        _leave("Session.as_default", sessions, session, is_nested)
 
 
 @contextmanager
-def _pushed(where: str, stack: list[Any], value: Any) -> Iterator[None]:
-    stack.append(value)
+def _scope(where: str, is_eager: bool, graph: Any = None, is_nested: bool = True) -> Iterator[None]:
+    scope, scopes = _Scope(is_eager, graph), _thread.scopes
+    scopes.append(scope)
     try:
         yield
     finally:
-        if stack[-1] is not value:
-            raise AssertionError(message(where, "with blocks are not nested", repr(stack[-1]), repr(value)))
-        stack.pop()
+        _leave(where, scopes, scope, is_nested)
+
+
+def _leave(where: str, stack: list[Any], entry: Any, is_nested: bool) -> None:
+    """Take the last ``entry`` off ``stack``, wherever it is."""
+    place = next(i for i in reversed(range(len(stack))) if stack[i] is entry)
+    later = stack[place + 1 :]
+    del stack[place]
+    if later and is_nested:
+        wrong = "with blocks are not nested"
+        raise AssertionError(message(where, wrong, "an exit before that of a later block", "the innermost first"))
 
 
 def innermost_graph() -> Any:
     """Return the graph that this thread has entered last, or ``None``."""
-    return _thread.graphs[-1] if _thread.graphs else None
+    for scope in reversed(_thread.scopes):
+        if scope.graph is not None:
+            return scope.graph
+    return None
 
 
 def get_default_session() -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from nbvars.checks import message
 from nbvars.graph.mode import session_for
@@ -13,7 +13,23 @@ if TYPE_CHECKING:
     from nbvars.graph.tensor import GraphTensor
 
 
-class Operation:
+class GraphPart:
+    """A graph and what belongs to it: copies of one are the thing itself, and none can be pickled."""
+
+    __slots__ = ()
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        remedy = "pickle as_graph_def(), and the values that a Session returns"
+        raise TypeError(message("pickle", "a part of a graph cannot be pickled", repr(self), "a value", remedy))
+
+
+class Operation(GraphPart):
     """A node of a graph, which computes tensors from tensors when a ``Session`` runs it.
 
     Public functions such as ``matmul`` make operations; so does ``Graph.create_op``.
@@ -108,7 +124,7 @@ class Operation:
         """Return the names of the groups of operations that share a device: ``[b"loc:@name"]``."""
         if not self._colocated_with:
             return [f"loc:@{self._name}".encode()]
-        return [f"loc:@{name}".encode() for name in sorted({op.name for op in self._colocated_with})]
+        return [f"loc:@{name}".encode() for name in sorted(op._name for op in self._colocated_with)]
 
     def get_attr(self, name: str) -> Any:
         """Return the attribute ``name``; ``ValueError`` if there is none."""

@@ -9,11 +9,12 @@ from typing import Any, TypeAlias
 
 from nbvars.checks import message
 from nbvars.devices import DeviceSpec
-from nbvars.graph.control_flow import ControlFlowContext
-from nbvars.graph.operation import Operation
+from nbvars.graph.control_flow import ControlFlowContext, check_reaches
+from nbvars.graph.indexed_slices import IndexedSlices
+from nbvars.graph.operation import GraphPart, Operation
 
 DeviceFunction: TypeAlias = Callable[[Operation], Any]
-Device: TypeAlias = DeviceSpec | DeviceFunction | None
+Device: TypeAlias = DeviceSpec | DeviceFunction
 
 
 class _ControlScope:
@@ -31,8 +32,11 @@ class _Entered(threading.local):
 
     def __init__(self) -> None:
         self.controls: tuple[_ControlScope, ...] = ()
+        # One DeviceSpec between two functions: what follows each other is merged when it is entered.
         self.devices: tuple[Device, ...] = ()
+        self.device = ""  # what ``devices`` come to, if there is no function among them
         self.colocated_with: tuple[Operation, ...] = ()
+        self.place = ""  # the device of ``colocated_with``
         self.context: ControlFlowContext | None = None
 
 
@@ -53,6 +57,7 @@ class Scopes:
 
         Raises:
             TypeError: ``control_inputs`` is no list, or holds something else.
+            ValueError: Something is of another graph, or of a branch or loop that this block is not in.
 
         Source: TensorFlow 1 API pages, ``tf.Graph.control_dependencies``.
         """
@@ -69,14 +74,16 @@ class Scopes:
             entered.controls, entered.context = outer
 
     def _control_ops(self, control_inputs: Iterable[Any]) -> Iterator[Operation]:
-        if isinstance(control_inputs, str) or not isinstance(control_inputs, Iterable):
+        if isinstance(control_inputs, (str, GraphPart)) or not isinstance(control_inputs, Iterable):
             wrong = "control_inputs is no list"
             got = type(control_inputs).__name__
             raise TypeError(message("control_dependencies", wrong, got, "a list of operations and tensors, or None"))
+        context = self._entered.context
         for value in control_inputs:
-            values = getattr(value, "_slices_values", None)  # of IndexedSlices
-            element = self.as_graph_element(value if values is None else values())
-            yield element if isinstance(element, Operation) else element.op
+            element = self.as_graph_element(value.values if isinstance(value, IndexedSlices) else value)
+            op = element if isinstance(element, Operation) else element.op
+            check_reaches("control_dependencies", context, op, element)
+            yield op
 
     def as_graph_element(self, obj: Any, allow_tensor: bool = True, allow_operation: bool = True) -> Any:
         """Return the operation or tensor of this graph that ``obj`` is or names."""
@@ -95,64 +102,73 @@ class Scopes:
             scope.made.add(op)
 
     @contextmanager
-    def device(self, device_name_or_function: str | Device) -> Iterator[None]:
+    def device(self, device_name_or_function: str | Device | None) -> Iterator[None]:
         """Place the ops of a ``with`` block; what an inner scope leaves open it takes from the outer one.
 
         Args:
-            device_name_or_function: A device string, a ``DeviceSpec``, a function of an operation that returns one,
-                or ``None``, which undoes the scopes around.
+            device_name_or_function: A device string, a ``DeviceSpec``, or ``None``, which undoes the scopes around; or
+                a function of an operation, whose ``device`` the inner scopes have set: what it returns takes the
+                place of that.
+
+        Raises:
+            TypeError: It is something else.
+            ValueError: A string is malformed.
 
         Source: TensorFlow 1 API pages, ``tf.Graph.device``.
         """
-        device: Any = device_name_or_function
-        if device is not None and not callable(device) and not isinstance(device, DeviceSpec):
-            device = DeviceSpec.from_string(device)
-        outer = self._entered.devices
-        self._entered.devices = (*outer, device)
+        entered = self._entered
+        outer = entered.devices, entered.device
+        devices = _with_device(outer[0], device_name_or_function)
+        entered.devices = devices
+        entered.device = str(devices[0]) if len(devices) == 1 and isinstance(devices[0], DeviceSpec) else ""
         try:
             yield
         finally:
-            self._entered.devices = outer
+            entered.devices, entered.device = outer
 
     @contextmanager
     def colocate_with(self, op: Any, ignore_existing: bool = False) -> Iterator[None]:
-        """Place the ops of a ``with`` block where ``op`` is; ``None`` undoes the scopes around.
+        """Place the ops of a ``with`` block where ``op`` is, whatever device scopes say.
 
         Args:
-            op: An operation, tensor or variable, or ``None``.
-            ignore_existing: Undo the scopes around first.
+            op: An operation, tensor or variable; ``None``, with ``ignore_existing``, for none.
+            ignore_existing: Undo the blocks around; without, the ops belong to their groups too.
+
+        Raises:
+            TypeError: ``op`` is something else.
+            ValueError: ``op`` is of another graph, or ``None`` without ``ignore_existing``.
 
         Source: TensorFlow 1 API pages, ``tf.Graph.colocate_with``.
         """
-        element = None if op is None else self.as_graph_element(op)
-        place = element if element is None or isinstance(element, Operation) else element.op
+        if op is None and not ignore_existing:
+            wrong = "Trying to reset colocation (op is None) but ignore_existing is not True"
+            raise ValueError(message("colocate_with", wrong, "op None", "an operation", "pass ignore_existing=True"))
         entered = self._entered
-        outer = entered.colocated_with, entered.devices
-        around = () if place is None or ignore_existing else outer[0]
-        entered.colocated_with = around if place is None else (*around, place)
-        if place is not None:
-            # Without this, the device scopes around would move the op away from ``op``.
-            entered.devices = (None, DeviceSpec.from_string(place.device))
+        outer = entered.colocated_with, entered.place, entered.devices, entered.device
+        group, device = ((), "") if ignore_existing else outer[:2]
+        if op is not None:
+            element = self.as_graph_element(op)
+            place = element if isinstance(element, Operation) else element.op
+            group = tuple(dict.fromkeys((*group, *(place._colocated_with or (place,)))))
+            device = place._device or device
+            # The device scopes around do not concern the ops: ``op`` may leave open what they say.
+            entered.devices, entered.device = (), ""
+        entered.colocated_with, entered.place = group, device
         try:
             yield
         finally:
-            entered.colocated_with, entered.devices = outer
+            entered.colocated_with, entered.place, entered.devices, entered.device = outer
 
     def _place(self, op: Operation) -> None:
         """Give a new op its device and its colocation."""
         entered = self._entered
-        spec = DeviceSpec()
-        for device in reversed(entered.devices):
-            if device is None:
-                break
-            if isinstance(device, DeviceSpec):
-                spec = device.make_merged_spec(spec)
-            else:
-                op._device = spec.to_string()
-                chosen = device(op)
-                spec = chosen if isinstance(chosen, DeviceSpec) else DeviceSpec.from_string(chosen or "")
-        op._device = spec.to_string()
         op._colocated_with = entered.colocated_with
+        op._device = entered.device
+        if not entered.device:
+            for device in reversed(entered.devices):
+                _apply_device(op, device)
+        if entered.place:
+            op._device = entered.place
 
     @contextmanager
     def control_flow(self, context: ControlFlowContext | None) -> Iterator[None]:
@@ -164,3 +180,24 @@ class Scopes:
             yield
         finally:
             entered.context, entered.controls = outer
+
+
+def _with_device(devices: tuple[Device, ...], inner: Any) -> tuple[Device, ...]:
+    """Return ``devices`` with one more scope in them."""
+    if inner is None:
+        return ()
+    if callable(inner):
+        return (*devices, inner)
+    spec = inner if isinstance(inner, DeviceSpec) else DeviceSpec.from_string(inner)
+    last = devices[-1] if devices else None
+    return (*devices[:-1], last.make_merged_spec(spec)) if isinstance(last, DeviceSpec) else (*devices, spec)
+
+
+def _apply_device(op: Operation, device: Device) -> None:
+    """Set the device of ``op`` as a scope says, around those that have had their say."""
+    if isinstance(device, DeviceSpec):
+        op._device = device.make_merged_spec(DeviceSpec.from_string(op._device)).to_string()
+    else:
+        chosen = device(op)
+        spec = chosen if isinstance(chosen, DeviceSpec) else DeviceSpec.from_string(chosen or "")
+        op._device = spec.to_string()

@@ -11,11 +11,11 @@ from nbvars.checks import message
 from nbvars.dtypes import DType
 from nbvars.graph.indexed_slices import IndexedSlices
 from nbvars.graph.mode import session_for
+from nbvars.graph.operation import GraphPart, Operation
 from nbvars.shapes import TensorShape
 
 if TYPE_CHECKING:
     from nbvars.graph.graph import Graph
-    from nbvars.graph.operation import Operation
 
 # The functions behind the operators: ops are layers above, so ops/__init__.py puts them here.
 OPERATORS: dict[str, Callable[..., Tensor]] = {}
@@ -195,7 +195,7 @@ class Tensor(TensorLike):
         return self._dtype
 
 
-class Symbolic(TensorLike):
+class Symbolic(GraphPart, TensorLike):
     """What has a value in a run only: all that asks for one before is a ``TypeError`` that says what to do."""
 
     __slots__ = ()
@@ -244,7 +244,9 @@ class Symbolic(TensorLike):
         self._refuse("index", "the result of Session.run")
 
     def __format__(self, format_spec: str) -> str:
-        return format(str(self), format_spec)
+        if format_spec:
+            self._refuse("format", "no format specification, or the result of Session.run")
+        return str(self)
 
 
 class GraphTensor(Symbolic, Tensor):
@@ -320,9 +322,6 @@ class GraphTensor(Symbolic, Tensor):
     def __repr__(self) -> str:
         shape = "<unknown>" if self._shape.ndims is None else tuple(self._shape.as_list())
         return f"<nbvars.Tensor {self.name!r} shape={shape} dtype={self._dtype}>"
-
-    def __copy__(self) -> GraphTensor:
-        return self
 
 
 TensorValue: TypeAlias = TensorLike | IndexedSlices | npt.ArrayLike

@@ -3,6 +3,8 @@
 >>> K.cast(K.ones((1, 3)), "float64")
 nbvars.Tensor([[1. 1. 1.]], shape=(1, 3), dtype=float64)
 
+In graph mode, ``get_value``, ``set_value`` and ``eval`` work in the default session, and ``update`` makes an operation.
+
 Source of all functions: TensorFlow 2 API pages, ``tf.keras.backend``.
 """
 
@@ -17,8 +19,9 @@ import numpy.typing as npt
 
 from nbvars import ops
 from nbvars.checks import message
-from nbvars.dtypes import DType, as_numeric_dtype
-from nbvars.graph.tensor import Tensor, TensorLike, TensorValue
+from nbvars.dtypes import DType, as_dtype, as_numeric_dtype
+from nbvars.graph.mode import eager_mode, session_for
+from nbvars.graph.tensor import Symbolic, Tensor, TensorLike, TensorValue
 from nbvars.ops.cast_ops import cast as cast_tensor
 from nbvars.variables.variable import Variable
 
@@ -60,7 +63,8 @@ def cast_to_floatx(x: TensorValue) -> Any:
     """Return ``x`` in the default floating dtype: an array for what is no tensor or variable."""
     if isinstance(x, TensorLike):
         return cast_tensor(x, floatx())
-    return cast_tensor(np.asarray(x), floatx()).numpy()
+    with eager_mode():
+        return cast_tensor(np.asarray(x), floatx()).numpy()
 
 
 def variable(
@@ -76,7 +80,13 @@ def variable(
 
 
 def get_value(x: Any) -> npt.NDArray[Any]:
-    """Return the value of a variable as an array, a copy; a scalar as a NumPy number."""
+    """Return the value of a variable or tensor as an array, a copy; a scalar as a NumPy number.
+
+    Raises:
+        ValueError: ``x`` is of a graph, and there is no default session of that graph.
+    """
+    if isinstance(x, Symbolic):
+        return batch_get_value([x])[0]
     if not isinstance(x, TensorLike):
         return np.array(x)
     value: npt.NDArray[Any] = x.numpy()
@@ -87,7 +97,7 @@ def set_value(x: Variable, value: Any) -> None:
     """Replace the value of a variable by ``value``, of its shape, converted to its dtype.
 
     Raises:
-        ValueError: ``value`` has another shape.
+        ValueError: ``value`` has another shape; or ``x`` is of a graph, and there is no default session of that graph.
         TypeError: ``x`` is no variable.
     """
     _expect_variable("set_value", x)
@@ -96,14 +106,23 @@ def set_value(x: Variable, value: Any) -> None:
     except ValueError as error:
         wrong = "value does not form an array"
         raise ValueError(message("set_value", wrong, type(value).__name__, "lists of equal lengths")) from error
-    if value.shape != tuple(x.shape.as_list()):
-        raise ValueError(message("set_value", "value has the wrong shape", value.shape, tuple(x.shape.as_list())))
-    x.assign(cast_tensor(value, x.dtype))
+    if not x.shape.is_compatible_with(value.shape):
+        raise ValueError(message("set_value", "value has the wrong shape", value.shape, int_shape(x)))
+    with eager_mode():
+        converted = cast_tensor(value, x.dtype)
+    if isinstance(x, Symbolic):
+        x.load(converted.numpy())
+    else:
+        x.assign(converted)
 
 
 def batch_get_value(tensors: Iterable[Any]) -> list[npt.NDArray[Any]]:
-    """Return the values of several variables, as ``get_value``."""
-    return [get_value(x) for x in tensors]
+    """Return the values of several variables, as ``get_value``; of a graph, those of one run."""
+    values = list(tensors)
+    if not values or not all(isinstance(x, Symbolic) for x in values):
+        return [get_value(x) for x in values]
+    fetched: list[npt.NDArray[Any]] = session_for("get_value", None, values[0].graph).run(values)
+    return fetched
 
 
 def batch_set_value(tuples: Iterable[tuple[Variable, Any]]) -> None:
@@ -124,7 +143,7 @@ def cast(x: TensorValue, dtype: Any) -> Any:
 
 def dtype(x: Any) -> str:
     """Return the name of the dtype of a tensor, variable or array."""
-    return as_numeric_dtype(x.dtype).name
+    return as_dtype(x.dtype).base_dtype.name
 
 
 def shape(x: TensorValue) -> Tensor:
@@ -132,23 +151,32 @@ def shape(x: TensorValue) -> Tensor:
     return ops.shape(x)
 
 
-def int_shape(x: Any) -> tuple[int, ...]:
-    """Return the shape of a tensor, variable or array as a tuple."""
-    return tuple(np.shape(x) if not isinstance(x, TensorLike) else x.shape.as_list())
+def int_shape(x: Any) -> Any:
+    """Return the shape of a tensor, variable or array as a tuple.
+
+    In a graph it is the static one: an unknown size is ``None``, and so is the shape of a tensor of unknown rank.
+    """
+    if not isinstance(x, TensorLike):
+        return np.shape(x)
+    return None if x.shape.ndims is None else tuple(x.shape.as_list())
 
 
-def ndim(x: Any) -> int:
-    """Return the number of axes of a tensor, variable or array."""
-    return len(int_shape(x))
+def ndim(x: Any) -> int | None:
+    """Return the number of axes of a tensor, variable or array; ``None`` where it is unknown."""
+    known = int_shape(x)
+    return None if known is None else len(known)
 
 
 def count_params(x: Any) -> int:
-    """Return the number of elements of a tensor, variable or array."""
-    return math.prod(int_shape(x))
+    """Return the number of elements of a tensor, variable or array; ``ValueError`` where it is unknown."""
+    known = int_shape(x)
+    if known is None or None in known:
+        raise ValueError(message("count_params", "the shape is not fully known", known, "known sizes only"))
+    return math.prod(known)
 
 
 def eval(x: Any) -> npt.NDArray[Any]:
-    """Return the value of ``x`` as an array, as ``get_value``."""
+    """Return the value of a tensor, variable or array as an array, as ``get_value``."""
     return get_value(x)
 
 

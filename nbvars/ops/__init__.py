@@ -21,7 +21,16 @@ from nbvars.ops.array_ops import (
 from nbvars.ops.cast_ops import cast, saturate_cast
 from nbvars.ops.constant_ops import constant, eye, fill, linspace, ones, ones_like, range, zeros, zeros_like
 from nbvars.ops.getitem_ops import getitem
-from nbvars.ops.indexing_ops import boolean_mask, gather, gather_nd, one_hot, slice, unique, where
+from nbvars.ops.indexing_ops import (
+    boolean_mask,
+    gather,
+    gather_nd,
+    one_hot,
+    slice,
+    sum_of_slices,
+    unique,
+    where,
+)
 from nbvars.ops.joining_ops import concat, pad, split, stack, tile, unstack
 from nbvars.ops.linalg_ops import matmul, norm, tensordot
 from nbvars.ops.math_ops import (
@@ -118,6 +127,7 @@ OPERATORS.update(
         "reshape": reshape,
         "stack": stack,
         "subtract": subtract,
+        "sum_of_slices": sum_of_slices,
         "truediv": truediv,
         "xor": operator_xor,
     }

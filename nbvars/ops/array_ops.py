@@ -119,7 +119,7 @@ def _infer_transpose(x: TensorSpec, perm: tuple[int, ...] | None) -> TensorSpec:
     return TensorSpec(tuple(x.shape[axis] for axis in normal_axes("transpose", perm, len(perm))), x.dtype)
 
 
-TRANSPOSE = OpDefinition("Transpose", _infer_transpose, lambda x, perm: x.transpose(perm))
+TRANSPOSE = OpDefinition("Transpose", _infer_transpose, lambda x, perm: x.transpose(perm), "transpose")
 
 
 def transpose(a: TensorValue, perm: Sizes | None = None, name: str | None = None) -> Tensor:
@@ -171,7 +171,7 @@ def squeeze(input: TensorValue, axis: Sizes | None = None, name: str | None = No
     """
     # As on TensorFlow's page, an empty list means all, like None.
     axes = None if axis is None else as_sizes("squeeze", "axis", axis)
-    return apply_op(SQUEEZE, input, name=name, axis=axes or None)
+    return apply_op(SQUEEZE, input, name=name, axis=None if axes == () else axes)
 
 
 def _infer_broadcast_to(x: TensorSpec, shape: tuple[int, ...] | None) -> TensorSpec:

@@ -11,13 +11,15 @@ from nbvars import kernels
 from nbvars.checks import message
 from nbvars.dtypes import DType, as_numeric_dtype
 from nbvars.graph.indexed_slices import IndexedSlices
-from nbvars.graph.tensor import Tensor, TensorLike, TensorValue
+from nbvars.graph.tensor import GraphTensor, Tensor, TensorLike, TensorValue
+from nbvars.ops.shape_rules import check_number
 from nbvars.runtime.definition import Array, OpDefinition, TensorSpec
 from nbvars.runtime.dispatch import apply_op
 from nbvars.runtime.tensor import EagerTensor
 
 
 def _infer_cast(x: TensorSpec, dtype: DType) -> TensorSpec:
+    check_number("cast", "x", x.dtype)
     return TensorSpec(x.shape, dtype)
 
 
@@ -48,13 +50,14 @@ def cast(x: TensorValue, dtype: Any, name: str | None = None) -> Tensor | Indexe
     target = as_numeric_dtype(dtype)
     if isinstance(x, IndexedSlices):
         return IndexedSlices(cast(x.values, target), x.indices, x._dense_shape)
-    if type(x) is EagerTensor and x.dtype is target:
+    if (type(x) is EagerTensor or type(x) is GraphTensor) and x.dtype is target:
         return x
     # A variable of that dtype is copied all the same: the result must not change with it.
     return apply_op(CAST, x, name=name, dtype=target)
 
 
 def _infer_saturate(x: TensorSpec, dtype: DType) -> TensorSpec:
+    check_number("saturate_cast", "value", x.dtype)
     if x.dtype.is_complex or dtype.is_complex or dtype.is_bool:
         got, expected = f"{x.dtype} to {dtype}", "real dtypes"
         raise TypeError(message("saturate_cast", "the dtypes have no order", got, expected, "use cast"))
@@ -72,7 +75,7 @@ def _saturate(x: Array, dtype: DType) -> Array:
     return kernels.cast(np.asarray(x), dtype.numpy_dtype)
 
 
-SATURATE_CAST = OpDefinition("SaturateCast", _infer_saturate, _saturate)
+SATURATE_CAST = OpDefinition("SaturateCast", _infer_saturate, _saturate, "saturate_cast")
 
 
 def saturate_cast(value: TensorValue, dtype: Any, name: str | None = None) -> Tensor:

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from nbvars import dtypes
 from nbvars.checks import expect_dtype_in, message
-from nbvars.dtypes import DType, as_numeric_dtype
+from nbvars.dtypes import DType, as_dtype, as_numeric_dtype
 from nbvars.errors import InvalidArgumentError
-from nbvars.graph.tensor import Tensor, TensorValue
+from nbvars.graph.mode import executing_eagerly
+from nbvars.graph.tensor import GraphTensor, Tensor, TensorValue
+from nbvars.ops.array_ops import identity
 from nbvars.ops.cast_ops import cast
+from nbvars.ops.joining_ops import concat
 from nbvars.ops.rows import FLOATING, INTEGER, REAL
 from nbvars.ops.shape_rules import (
     Sizes,
     as_int,
     as_sizes,
+    check_number,
     check_same_dtype,
     check_scalar,
     checked_shape,
     num_elements,
 )
-from nbvars.runtime.conversion import borrow, convert_to_tensor, match
+from nbvars.runtime.building import op_scope
+from nbvars.runtime.constants import add_constant, fixed_value, static_value
+from nbvars.runtime.conversion import borrow, convert_to_tensor, match, tensor_or_array
 from nbvars.runtime.definition import Array, OpDefinition, TensorSpec
 from nbvars.runtime.dispatch import apply_op
+from nbvars.runtime.quiet import quietly
 from nbvars.runtime.tensor import EagerTensor, LiveTensor
 
 
@@ -44,6 +52,8 @@ def constant(value: TensorValue, dtype: Any = None, shape: Sizes | None = None, 
 
     Source: TensorFlow 1 API pages, ``tf.constant``.
     """
+    if not executing_eagerly():
+        return _constant_of_graph(value, dtype, shape, name)
     tensor = convert_to_tensor(value, dtype)
     if type(tensor) is LiveTensor:
         tensor = EagerTensor._wrap(tensor._array.copy(), tensor._device)
@@ -51,6 +61,20 @@ def constant(value: TensorValue, dtype: Any = None, shape: Sizes | None = None, 
         return tensor
     sizes = checked_shape("constant", "shape", as_sizes("constant", "shape", shape))
     return apply_op(FILL_UP, tensor, name=name, shape=sizes)
+
+
+def _constant_of_graph(value: Any, dtype: Any, shape: Sizes | None, name: str | None) -> Tensor:
+    """Return a ``Const``; of a tensor or variable of the graph, its value at this place in the order of operations."""
+    found = tensor_or_array(value, None if dtype is None else as_dtype(dtype).base_dtype, name=name or "Const")
+    sizes = None if shape is None else fixed_value("constant", "shape", as_sizes("constant", "shape", shape))
+    checked_shape("constant", "shape", sizes)
+    if isinstance(found, GraphTensor):
+        return identity(found, name or "Const") if sizes is None else apply_op(FILL_UP, found, name=name, shape=sizes)
+    known = as_dtype(found.dtype)
+    if sizes is not None:
+        _infer_fill_up(TensorSpec(found.shape, known), sizes)
+        found = _fill_up(found, sizes)
+    return add_constant(found, known, name or "Const")
 
 
 def _infer_fill_up(value: TensorSpec, shape: tuple[int, ...]) -> TensorSpec:
@@ -66,15 +90,15 @@ def _fill_up(value: Array, shape: tuple[int, ...]) -> Array:
     """Return the elements in a new shape, the last one repeated as often as needed."""
     if value.shape == shape:
         return value
-    if math.prod(shape) == 0:
-        return np.empty(shape, value.dtype)
-    flat = value.reshape(-1)
-    filled = np.full(shape, flat[-1], value.dtype)
-    filled.reshape(-1)[: flat.size] = flat
+    filled = np.empty(shape, value.dtype)
+    if filled.size:
+        flat = filled.reshape(-1)
+        flat[: value.size] = value.reshape(-1)
+        flat[value.size :] = flat[value.size - 1]
     return filled
 
 
-FILL_UP = OpDefinition("FillUp", _infer_fill_up, _fill_up)
+FILL_UP = OpDefinition("FillUp", _infer_fill_up, _fill_up, "Const")
 
 
 def _infer_fill(value: TensorSpec, dims: tuple[int, ...] | None) -> TensorSpec:
@@ -83,7 +107,10 @@ def _infer_fill(value: TensorSpec, dims: tuple[int, ...] | None) -> TensorSpec:
 
 
 def _fill(value: Array, dims: tuple[int, ...]) -> Array:
-    return np.full(dims, value, value.dtype)
+    filled = np.empty(dims, value.dtype)
+    # Not np.full, which would cut zero bytes off the end of a string.
+    filled[...] = value
+    return filled
 
 
 FILL = OpDefinition("Fill", _infer_fill, _fill, run_attrs=("dims",))
@@ -118,10 +145,6 @@ def ones(shape: Sizes, dtype: Any = dtypes.float32, name: str | None = None) -> 
     return _filled("ones", shape, 1, dtype, name)
 
 
-def _infer_like(x: TensorSpec, dtype: DType | None) -> TensorSpec:
-    return TensorSpec(x.shape, dtype or x.dtype)
-
-
 def _zeros_like(x: Array, dtype: DType | None) -> Array:
     return np.zeros(x.shape, dtype.numpy_dtype if dtype else x.dtype)
 
@@ -130,8 +153,18 @@ def _ones_like(x: Array, dtype: DType | None) -> Array:
     return np.ones(x.shape, dtype.numpy_dtype if dtype else x.dtype)
 
 
-ZEROS_LIKE = OpDefinition("ZerosLike", _infer_like, _zeros_like)
-ONES_LIKE = OpDefinition("OnesLike", _infer_like, _ones_like)
+def _like_definition(name: str, op_type: str, compute: Callable[..., Array]) -> OpDefinition:
+    """Return the definition of zeros_like or ones_like."""
+
+    def infer(x: TensorSpec, dtype: DType | None) -> TensorSpec:
+        check_number(name, "tensor", x.dtype)
+        return TensorSpec(x.shape, dtype or x.dtype)
+
+    return OpDefinition(op_type, infer, compute, name)
+
+
+ZEROS_LIKE = _like_definition("zeros_like", "ZerosLike", _zeros_like)
+ONES_LIKE = _like_definition("ones_like", "OnesLike", _ones_like)
 
 
 def zeros_like(tensor: TensorValue, dtype: Any = None, name: str | None = None) -> Tensor:
@@ -150,7 +183,7 @@ def ones_like(tensor: TensorValue, dtype: Any = None, name: str | None = None) -
     return apply_op(ONES_LIKE, tensor, name=name, dtype=None if dtype is None else as_numeric_dtype(dtype))
 
 
-def _infer_eye(shape: tuple[int, ...], dtype: DType) -> TensorSpec:
+def _infer_eye(shape: tuple[int, ...] | None, dtype: DType) -> TensorSpec:
     return TensorSpec(checked_shape("eye", "shape", shape), dtype)
 
 
@@ -161,7 +194,7 @@ def _eye(shape: tuple[int, ...], dtype: DType) -> Array:
     return result
 
 
-EYE = OpDefinition("Eye", _infer_eye, _eye)
+EYE = OpDefinition("Eye", _infer_eye, _eye, "eye", ("shape",))
 
 
 def eye(
@@ -178,7 +211,8 @@ def eye(
     rows = as_int("eye", "num_rows", num_rows)
     columns = rows if num_columns is None else as_int("eye", "num_columns", num_columns)
     batch = () if batch_shape is None else as_sizes("eye", "batch_shape", batch_shape)
-    return apply_op(EYE, name=name, shape=(*batch, rows, columns), dtype=as_numeric_dtype(dtype))
+    sizes = [*batch, rows, columns] if isinstance(batch, tuple) else concat([batch, [rows, columns]], 0)
+    return apply_op(EYE, name=name, shape=as_sizes("eye", "shape", sizes), dtype=as_numeric_dtype(dtype))
 
 
 def _infer_range(start: TensorSpec, limit: TensorSpec, delta: TensorSpec) -> TensorSpec:
@@ -210,7 +244,7 @@ def _range(start: Array, limit: Array, delta: Array) -> Array:
 
 
 _INTEGER_DTYPES = [dtype.numpy_dtype for dtype in INTEGER]
-RANGE = OpDefinition("Range", _infer_range, _range)
+RANGE = OpDefinition("Range", _infer_range, _range, "range")
 _RANGE_ORDER = (
     dtypes.int32,
     dtypes.int64,
@@ -240,21 +274,34 @@ def range(
     """
     if limit is None:
         start, limit = 0, start
-    if dtype is not None:
-        bounds = [borrow(bound, as_numeric_dtype(dtype), "range") for bound in (start, limit, delta)]
-        return apply_op(RANGE, *bounds, name=name)
-    bounds = [borrow(bound, None, "range") for bound in (start, limit, delta)]
-    widest = max((bound.dtype for bound in bounds if bound.dtype in _RANGE_ORDER), key=_RANGE_ORDER.index, default=None)
-    if widest is not None:
-        bounds = [_widened(bound, widest) for bound in bounds]
-    return apply_op(RANGE, *bounds, name=name)
+    wanted = None if dtype is None else as_numeric_dtype(dtype)
+    bounds = [borrow(bound, wanted, "range") for bound in (start, limit, delta)]
+    with op_scope(name, "range", *bounds) as scope:
+        if wanted is None:
+            found = [bound.dtype.base_dtype for bound in bounds]
+            widest = max((each for each in found if each in _RANGE_ORDER), key=_RANGE_ORDER.index, default=None)
+            bounds = bounds if widest is None else [_widened(bound, widest) for bound in bounds]
+        numbers = apply_op(RANGE, *bounds, name=scope)
+    if isinstance(numbers, GraphTensor):
+        known = [_known_bound(bound) for bound in bounds]
+        if not any(bound is None for bound in known):
+            numbers.set_shape(quietly(_range, *known).shape)
+    return numbers
+
+
+def _known_bound(bound: Tensor) -> Array | None:
+    """Return a bound of a range, if it is known before a run."""
+    if isinstance(bound, GraphTensor):
+        value = static_value(bound)
+        return np.array(value, bound.dtype.numpy_dtype) if isinstance(value, int) else None
+    return borrow(bound)._array  # type: ignore[attr-defined, no-any-return]
 
 
 def _widened(bound: Tensor, dtype: DType) -> Tensor:
     """Return a bound of a range in its common dtype, if it is of one of those that have an order."""
-    if isinstance(bound, EagerTensor) and bound.dtype in _RANGE_ORDER:
-        return borrow(bound._array.astype(dtype.numpy_dtype))
-    return cast(bound, dtype) if bound.dtype.base_dtype in _RANGE_ORDER else bound
+    if bound.dtype.base_dtype not in _RANGE_ORDER:
+        return bound
+    return borrow(bound._array.astype(dtype.numpy_dtype)) if isinstance(bound, EagerTensor) else cast(bound, dtype)
 
 
 def _infer_linspace(start: TensorSpec, stop: TensorSpec, num: int | None) -> TensorSpec:
@@ -271,7 +318,7 @@ def _linspace(start: Array, stop: Array, num: int) -> Array:
     return np.linspace(float(start), float(stop), num).astype(start.dtype)
 
 
-LINSPACE = OpDefinition("LinSpace", _infer_linspace, _linspace, run_attrs=("num",))
+LINSPACE = OpDefinition("LinSpace", _infer_linspace, _linspace, "linspace", ("num",))
 
 
 def linspace(start: TensorValue, stop: TensorValue, num: int, name: str | None = None) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 from typing import Any, TypeAlias
 
@@ -9,16 +10,18 @@ import numpy as np
 
 from nbvars import dtypes
 from nbvars.checks import expect_dtype_in, message
+from nbvars.dtypes import as_dtype
 from nbvars.errors import InvalidArgumentError, OutOfRangeError
-from nbvars.graph.tensor import Tensor, TensorLike, TensorValue
+from nbvars.graph.tensor import Symbolic, Tensor, TensorLike, TensorValue
 from nbvars.ops.rows import BOOL, INTEGER, Dtypes
-from nbvars.ops.shape_rules import are_compatible, broadcast_shapes
+from nbvars.ops.shape_rules import are_compatible, broadcast_shapes, check_scalar
 from nbvars.runtime.conversion import borrow
 from nbvars.runtime.definition import Array, OpDefinition, Shape, TensorSpec
 from nbvars.runtime.dispatch import apply_op
 
-# Stands for an array in a key; the arrays themselves are inputs of the op.
+# Stand in a key for arrays, and for integers that only a run knows; those themselves are inputs of the op.
 _ARRAY = "array"
+_INTEGER = "integer"
 Key: TypeAlias = tuple[Any, ...]
 _INDEX_DTYPES = Dtypes(INTEGER | BOOL, "an integer dtype or bool")
 
@@ -34,25 +37,34 @@ def getitem(tensor: TensorValue, key: Any) -> Tensor:
     if type(key) is int:
         return apply_op(GETITEM, tensor, key=(key,))
     items: list[Any] = []
-    arrays: list[Tensor] = []
+    inputs: list[Tensor] = []
     for item in key if type(key) is tuple else (key,):
         if item is None or item is Ellipsis:
             items.append(item)
         elif isinstance(item, slice):
-            bounds = (None if bound is None else _as_bound(bound) for bound in (item.start, item.stop, item.step))
+            bounds = [
+                None if bound is None else _as_bound(bound, inputs) for bound in (item.start, item.stop, item.step)
+            ]
+            if bounds[2] == 0:
+                raise ValueError(_zero_step())
             items.append(slice(*bounds))
-            if items[-1].step == 0:
-                raise ValueError(message("getitem", "the step of a slice is zero", 0, "another step"))
-        elif isinstance(item, list) or (isinstance(item, (TensorLike, np.ndarray)) and item.ndim):
+        elif isinstance(item, list) or (isinstance(item, (TensorLike, np.ndarray)) and item.ndim != 0):
             items.append(_ARRAY)
-            arrays.append(borrow(item if not isinstance(item, list) or item else np.zeros(0, np.int64)))
+            inputs.append(borrow(item if not isinstance(item, list) or item else np.zeros(0, np.int64)))
         else:
-            items.append(_as_bound(item))
-    return apply_op(GETITEM, tensor, *arrays, key=tuple(items))
+            items.append(_as_bound(item, inputs))
+    return apply_op(GETITEM, tensor, *inputs, key=tuple(items))
 
 
-def _as_bound(item: Any) -> int:
-    """Return an index, or a bound of a slice, as an ``int``."""
+def _zero_step() -> str:
+    return message("getitem", "the step of a slice is zero", 0, "another step")
+
+
+def _as_bound(item: Any, inputs: list[Tensor]) -> int | str:
+    """Return an index, or a bound of a slice, as an ``int``; a tensor of a graph joins ``inputs``."""
+    if isinstance(item, Symbolic) and item.dtype.is_integer and item.ndim in (0, None):
+        inputs.append(item._as_tensor())
+        return _INTEGER
     try:
         # operator.index takes bools, which as an index mean something else.
         if not isinstance(item, (bool, np.bool_)):
@@ -63,7 +75,14 @@ def _as_bound(item: Any) -> int:
     raise TypeError(message("getitem", "the key has the wrong type", repr(item), expected))
 
 
-def _infer_getitem(x: TensorSpec, *arrays: TensorSpec, key: Key) -> TensorSpec:
+def _infer_getitem(x: TensorSpec, *inputs: TensorSpec, key: Key) -> TensorSpec:
+    arrays = inputs
+    if inputs and key.count(_ARRAY) != len(inputs):
+        marked = list(zip(_markers(key), inputs, strict=True))
+        arrays = tuple(spec for marker, spec in marked if marker == _ARRAY)
+        for marker, spec in marked:
+            if marker == _INTEGER:
+                check_scalar("getitem", "an index or bound", spec.shape)
     for spec in arrays:
         expect_dtype_in("getitem", "the key", spec.dtype, _INDEX_DTYPES, _INDEX_DTYPES.described)
     if x.shape is None or any(spec.shape is None for spec in arrays):
@@ -85,15 +104,15 @@ def _shape_of_item(shape: tuple[int | None, ...], key: Key, arrays: tuple[Tensor
             sizes.append(1)
             continue
         if isinstance(item, slice):
-            size = shape[axis]
-            sizes.append(None if size is None else len(range(*item.indices(size))))
+            sizes.append(_sliced_size(shape[axis], item))
             axis += 1
             continue
         if arrays:
             block_at = block_at if block_places else len(sizes)
             block_places.append(place)
-        if isinstance(item, int):
-            _check_index(item, shape[axis], axis)
+        if item != _ARRAY:
+            if item != _INTEGER:
+                _check_index(item, shape[axis], axis)
             axis += 1
             continue
         spec = next(specs)
@@ -109,6 +128,11 @@ def _shape_of_item(shape: tuple[int | None, ...], key: Key, arrays: tuple[Tensor
     is_together = not block_places or block_places[-1] - block_places[0] == len(block_places) - 1
     at = block_at if is_together else 0
     return (*sizes[:at], *(block or ()), *sizes[at:])
+
+
+def _sliced_size(size: int | None, item: slice) -> int | None:
+    is_known = size is not None and _INTEGER not in (item.start, item.stop, item.step)
+    return len(range(*item.indices(size))) if is_known else None  # type: ignore[arg-type]
 
 
 def _expanded(rank: int, key: Key, arrays: tuple[TensorSpec, ...]) -> list[Any]:
@@ -129,13 +153,41 @@ def _check_index(index: int, size: int | None, axis: int) -> None:
         raise OutOfRangeError(None, None, wrong)
 
 
-def _getitem(x: Array, *arrays: Array, key: Key) -> Array:
-    given = iter(arrays)
+def _getitem(x: Array, *inputs: Array, key: Key) -> Array:
+    if inputs and key.count(_ARRAY) != len(inputs):
+        key, inputs = _with_integers(key, inputs)
+        _shape_of_item(x.shape, key, tuple(TensorSpec(array.shape, as_dtype(array.dtype)) for array in inputs))
+    given = iter(inputs)
     try:
-        return np.asarray(x[tuple(next(given) if item is _ARRAY else item for item in key)])
+        # The dtype keeps a string an object.
+        return np.asarray(x[tuple(next(given) if item == _ARRAY else item for item in key)], x.dtype)
     except IndexError as error:
         wrong = message("getitem", "an element of the key is out of range", error, f"indices of shape {x.shape}")
         raise InvalidArgumentError(None, None, wrong) from error
+
+
+def _markers(key: Key) -> list[str]:
+    """Return what stands in a key, and in the bounds of its slices, for an input, in the order of the inputs."""
+    items = ((item.start, item.stop, item.step) if isinstance(item, slice) else (item,) for item in key)
+    return [item for item in itertools.chain.from_iterable(items) if isinstance(item, str)]
+
+
+def _with_integers(key: Key, inputs: tuple[Array, ...]) -> tuple[Key, tuple[Array, ...]]:
+    """Return a key with the integers that the run has brought, and the arrays for the rest of it."""
+    given = iter(inputs)
+    arrays = []
+
+    def resolved(item: Any) -> Any:
+        if isinstance(item, slice):
+            part = slice(resolved(item.start), resolved(item.stop), resolved(item.step))
+            if part.step == 0:
+                raise InvalidArgumentError(None, None, _zero_step())
+            return part
+        if item == _ARRAY:
+            arrays.append(next(given))
+        return next(given).item() if item == _INTEGER else item
+
+    return tuple(map(resolved, key)), tuple(arrays)
 
 
 GETITEM = OpDefinition("StridedSlice", _infer_getitem, _getitem, "strided_slice")

@@ -12,13 +12,14 @@ from nbvars.checks import expect_dtype, expect_dtype_in, expect_integer, message
 from nbvars.dtypes import DType, as_numeric_dtype
 from nbvars.errors import InvalidArgumentError
 from nbvars.graph.tensor import Tensor, TensorValue
-from nbvars.ops.rows import INTEGER
+from nbvars.ops.rows import HALVES, INTEGER
 from nbvars.ops.shape_rules import (
     Sizes,
     are_compatible,
     as_int,
     as_sizes,
     broadcast_shapes,
+    check_number,
     check_rank_at_least,
     check_same_dtype,
     check_scalar,
@@ -33,7 +34,8 @@ from nbvars.runtime.indices import check_indices
 def _infer_slice(x: TensorSpec, begin: tuple[int, ...] | None, size: tuple[int, ...] | None) -> TensorSpec:
     if x.shape is None or begin is None or size is None:
         known = next((sizes for sizes in (x.shape, begin, size) if sizes is not None), None)
-        return TensorSpec(None if known is None else (None,) * len(known), x.dtype)
+        counts = (None,) * len(known or ()) if size is None else tuple(None if n == -1 else n for n in size)
+        return TensorSpec(None if known is None else counts, x.dtype)
     if not len(begin) == len(size) == len(x.shape):
         got = f"{len(begin)} and {len(size)}"
         raise ValueError(message("slice", "begin and size have the wrong lengths", got, len(x.shape)))
@@ -75,10 +77,10 @@ def _infer_gather(params: TensorSpec, indices: TensorSpec, axis: int) -> TensorS
 
 def _gather(params: Array, indices: Array, axis: int) -> Array:
     check_indices("gather", indices, params.shape[axis])
-    return params.take(indices.astype(np.intp, copy=False), axis)
+    return np.asarray(params.take(indices.astype(np.intp, copy=False), axis), params.dtype)
 
 
-GATHER = OpDefinition("GatherV2", _infer_gather, _gather, "Gather")
+GATHER = OpDefinition("GatherV2", _infer_gather, _gather)
 
 
 def gather(params: TensorValue, indices: TensorValue, axis: int = 0, name: str | None = None) -> Tensor:
@@ -115,7 +117,7 @@ def _gather_nd(params: Array, indices: Array) -> Array:
         raise InvalidArgumentError(None, None, f"{wrong} {params.shape[:depth]}")
     if depth == 0:
         return np.broadcast_to(params, indices.shape[:-1] + params.shape).copy()
-    return np.asarray(params[tuple(np.moveaxis(indices, -1, 0))])
+    return np.asarray(params[tuple(np.moveaxis(indices, -1, 0))], params.dtype)
 
 
 GATHER_ND = OpDefinition("GatherNd", _infer_gather_nd, _gather_nd)
@@ -148,7 +150,7 @@ def _boolean_mask(x: Array, mask: Array, axis: int) -> Array:
     return x[(builtins.slice(None),) * (axis % x.ndim) + (mask,)]
 
 
-BOOLEAN_MASK = OpDefinition("BooleanMask", _infer_boolean_mask, _boolean_mask)
+BOOLEAN_MASK = OpDefinition("BooleanMask", _infer_boolean_mask, _boolean_mask, "boolean_mask")
 
 
 def boolean_mask(tensor: TensorValue, mask: TensorValue, name: str | None = None, axis: int | None = None) -> Tensor:
@@ -161,6 +163,7 @@ def boolean_mask(tensor: TensorValue, mask: TensorValue, name: str | None = None
 
 
 def _infer_nonzero(condition: TensorSpec) -> TensorSpec:
+    check_number("where", "condition", condition.dtype)
     return TensorSpec((None, None if condition.shape is None else len(condition.shape)), dtypes.int64)
 
 
@@ -222,6 +225,7 @@ def _infer_one_hot(
     indices: TensorSpec, on_value: TensorSpec, off_value: TensorSpec, depth: int | None, axis: int
 ) -> TensorSpec:
     expect_integer("one_hot", "indices", indices.dtype)
+    check_number("one_hot", "on_value", on_value.dtype)
     check_same_dtype("one_hot", "off_value", off_value.dtype, on_value.dtype)
     check_scalar("one_hot", "on_value", on_value.shape)
     check_scalar("one_hot", "off_value", off_value.shape)
@@ -279,6 +283,7 @@ class Unique(NamedTuple):
 
 def _infer_unique(x: TensorSpec, out_idx: DType) -> tuple[TensorSpec, TensorSpec]:
     expect_dtype_in("unique", "out_idx", out_idx, INTEGER, INTEGER.described)
+    check_number("unique", "x", x.dtype)
     if x.shape is not None and len(x.shape) != 1:
         raise ValueError(message("unique", "x has the wrong rank", len(x.shape), 1))
     return TensorSpec((None,), x.dtype), TensorSpec(x.shape or (None,), out_idx)
@@ -301,3 +306,41 @@ def unique(x: TensorValue, out_idx: Any = dtypes.int32, name: str | None = None)
     Source: TensorFlow 1 API pages, ``tf.unique``.
     """
     return Unique(*apply_op_to_many(UNIQUE, x, name=name, out_idx=as_numeric_dtype(out_idx)))
+
+
+def _infer_sum_of_slices(values: TensorSpec, indices: TensorSpec, dense_shape: Shape) -> TensorSpec:
+    expect_integer("sum_of_slices", "indices", indices.dtype)
+    check_number("sum_of_slices", "values", values.dtype)
+    if values.shape is None or indices.shape is None:
+        return TensorSpec(dense_shape, values.dtype)
+    at = len(indices.shape)
+    if not are_compatible(values.shape[:at], indices.shape):
+        expected = f"({', '.join([*map(str, indices.shape), '...'])})"
+        raise ValueError(message("sum_of_slices", "values have the wrong shape", values.shape, expected))
+    whole: Shape = (None, *values.shape[at:])
+    if not are_compatible(dense_shape, whole) or any(size is not None and size < 0 for size in dense_shape or ()):
+        raise ValueError(message("sum_of_slices", "dense_shape does not fit values", dense_shape, whole))
+    return TensorSpec(whole if dense_shape is None else dense_shape, values.dtype)
+
+
+def _sum_of_slices(values: Array, indices: Array, dense_shape: tuple[int, ...]) -> Array:
+    check_indices("sum_of_slices", indices, dense_shape[0])
+    # Sums of 16 bits are computed in float32 and rounded once.
+    exact = np.dtype(np.float32) if values.dtype in HALVES else values.dtype
+    total = np.zeros(dense_shape, exact)
+    np.add.at(total, indices, values.astype(exact, copy=False))
+    return total.astype(values.dtype, copy=False)
+
+
+SUM_OF_SLICES = OpDefinition(
+    "SumOfSlices", _infer_sum_of_slices, _sum_of_slices, "sum_of_slices", run_attrs=("dense_shape",)
+)
+
+
+def sum_of_slices(values: Tensor, indices: Tensor, dense_shape: tuple[int, ...] | Tensor) -> Tensor:
+    """Return the tensor of which ``values`` are the only rows that are not zero; repeated rows add up.
+
+    Raises:
+        InvalidArgumentError: An index lies outside ``[0, dense_shape[0])``.
+    """
+    return apply_op(SUM_OF_SLICES, values, indices, dense_shape=dense_shape)

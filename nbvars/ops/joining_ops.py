@@ -8,20 +8,23 @@ from typing import Any
 import numpy as np
 
 from nbvars.checks import message
-from nbvars.graph.tensor import Tensor, TensorValue
+from nbvars.graph.tensor import Symbolic, Tensor, TensorValue
 from nbvars.ops.shape_rules import (
     Sizes,
     as_int,
     as_sizes,
+    check_number,
     check_rank_at_least,
     check_same_dtype,
     check_scalar,
+    is_symbolic,
     merge_shapes,
     normal_axis,
 )
-from nbvars.runtime.conversion import match
+from nbvars.runtime.conversion import graph_tensor_of, match
 from nbvars.runtime.definition import Array, OpDefinition, Shape, TensorSpec
 from nbvars.runtime.dispatch import apply_op, apply_op_to_many
+from nbvars.shapes import TensorShape
 
 
 def _infer_concat(*values: TensorSpec, axis: int) -> TensorSpec:
@@ -79,7 +82,9 @@ def stack(values: Sequence[TensorValue], axis: int = 0, name: str | None = None)
 
 def _inputs(op: str, values: Any) -> list[Any]:
     """Return a list of tensors, or the rows of one tensor, as inputs."""
-    values = list(values) if np.iterable(values) else [values]
+    if isinstance(values, Symbolic):
+        values = unstack(values)
+    values = list(values) if np.iterable(values) and not isinstance(values, (str, bytes)) else [values]
     if not values:
         raise ValueError(message(op, "values has no elements", values, "a list of tensors"))
     return match(op, *values)
@@ -99,7 +104,11 @@ def _infer_unstack(x: TensorSpec, num: int | None, axis: int) -> tuple[TensorSpe
     return (TensorSpec(row, x.dtype),) * num
 
 
-UNSTACK = OpDefinition("Unpack", _infer_unstack, lambda x, num, axis: tuple(np.moveaxis(x, axis, 0)), "unstack")
+def _unstack(x: Array, num: int | None, axis: int) -> tuple[Array, ...]:
+    return tuple(np.asarray(row, x.dtype) for row in np.moveaxis(x, axis, 0))
+
+
+UNSTACK = OpDefinition("Unpack", _infer_unstack, _unstack, "unstack")
 
 
 def unstack(value: TensorValue, num: int | None = None, axis: int = 0, name: str | None = "unstack") -> list[Tensor]:
@@ -107,7 +116,8 @@ def unstack(value: TensorValue, num: int | None = None, axis: int = 0, name: str
 
     Source: TensorFlow 1 API pages, ``tf.unstack``.
     """
-    return list(apply_op_to_many(UNSTACK, value, name=name, num=num, axis=as_int("unstack", "axis", axis)))
+    count = None if num is None else as_int("unstack", "num", num)
+    return list(apply_op_to_many(UNSTACK, value, name=name, num=count, axis=as_int("unstack", "axis", axis)))
 
 
 def _split_sizes(length: int | None, sizes: int | tuple[int, ...]) -> tuple[int | None, ...]:
@@ -153,7 +163,9 @@ def split(value: TensorValue, num_or_size_splits: Any, axis: int = 0, name: str 
     Source: TensorFlow 1 API pages, ``tf.split``.
     """
     sizes: int | tuple[int, ...]
-    if np.ndim(num_or_size_splits) == 0:
+    if isinstance(num_or_size_splits, (list, tuple)):
+        sizes = as_sizes("split", "num_or_size_splits", num_or_size_splits)
+    elif np.ndim(num_or_size_splits) == 0:
         sizes = as_int("split", "num_or_size_splits", num_or_size_splits)
     else:
         sizes = as_sizes("split", "num_or_size_splits", num_or_size_splits)
@@ -191,6 +203,7 @@ _PAD_MODES = {"CONSTANT": "constant", "REFLECT": "reflect", "SYMMETRIC": "symmet
 
 
 def _infer_pad(x: TensorSpec, value: TensorSpec, paddings: tuple[int, ...] | None, mode: str) -> TensorSpec:
+    check_number("pad", "tensor", x.dtype)
     check_same_dtype("pad", "constant_values", value.dtype, x.dtype)
     check_scalar("pad", "constant_values", value.shape)
     if paddings is None or x.shape is None:
@@ -241,9 +254,10 @@ def pad(
     """
     if str(mode).upper() not in _PAD_MODES:
         raise ValueError(message("pad", "unknown mode", repr(mode), f"one of {list(_PAD_MODES)}"))
-    pairs = np.asarray(paddings)
-    if pairs.shape[1:] != (2,):
-        raise ValueError(message("pad", "paddings has the wrong shape", pairs.shape, "(rank, 2)"))
+    pairs = graph_tensor_of(paddings, "paddings", where="pad") if is_symbolic(paddings) else np.asarray(paddings)
+    shape = TensorShape(pairs.shape)
+    if not shape.is_compatible_with([None, 2]):
+        raise ValueError(message("pad", "paddings has the wrong shape", shape, "(rank, 2)"))
     # False becomes the zero of any dtype; 0 would not become that of bool.
     is_zero = type(constant_values) is int and constant_values == 0
     inputs = match("pad", tensor, False if is_zero else constant_values)

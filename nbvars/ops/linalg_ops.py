@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nbvars.checks import expect_dtype_in, message
-from nbvars.graph.tensor import Tensor, TensorValue
+from nbvars.graph.tensor import Symbolic, Tensor, TensorValue
 from nbvars.ops.rows import FLOATING_OR_COMPLEX, NUMERIC, reduced_shape, widened
 from nbvars.ops.shape_rules import (
     as_int,
@@ -18,6 +18,7 @@ from nbvars.ops.shape_rules import (
     check_same_dtype,
     normal_axes,
 )
+from nbvars.runtime.constants import fixed_value
 from nbvars.runtime.conversion import match
 from nbvars.runtime.definition import Array, OpDefinition, TensorSpec
 from nbvars.runtime.dispatch import apply_op
@@ -114,6 +115,8 @@ def tensordot(a: TensorValue, b: TensorValue, axes: Any, name: str | None = None
     Source: TensorFlow 1 API pages, ``tf.tensordot``.
     """
     pairs: _AxisPairs
+    if isinstance(axes, Symbolic):
+        axes = fixed_value("tensordot", "axes", axes._as_tensor())
     if not isinstance(axes, (list, tuple)) and np.ndim(axes) == 0:
         pairs = as_int("tensordot", "axes", axes)
     elif len(axes) == 2:
@@ -155,7 +158,7 @@ def _norm(x: Array, ord: str | float, axis: tuple[int, ...] | None, keepdims: bo
     return np.asarray(result).astype(x.dtype)
 
 
-NORM = OpDefinition("Norm", _infer_norm, widened(_norm))
+NORM = OpDefinition("Norm", _infer_norm, widened(_norm), "norm")
 
 
 def norm(

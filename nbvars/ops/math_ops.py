@@ -10,6 +10,7 @@ from nbvars import dtypes
 from nbvars.checks import expect_dtype_in, message
 from nbvars.dtypes import DType
 from nbvars.errors import InvalidArgumentError
+from nbvars.graph.mode import executing_eagerly
 from nbvars.graph.tensor import Tensor, TensorLike, TensorValue
 from nbvars.ops.cast_ops import cast
 from nbvars.ops.rows import (
@@ -27,7 +28,8 @@ from nbvars.ops.rows import (
     widened,
 )
 from nbvars.ops.shape_rules import broadcast_shapes, check_same_dtype, merge_shapes
-from nbvars.runtime.conversion import borrow, match
+from nbvars.runtime.building import op_scope
+from nbvars.runtime.conversion import borrow, convert_to_tensor, match
 from nbvars.runtime.definition import Array, OpDefinition, TensorSpec
 from nbvars.runtime.dispatch import apply_op
 
@@ -144,10 +146,14 @@ def truediv(x: TensorValue, y: TensorValue, name: str | None = None) -> Tensor:
     Source: TensorFlow 1 API pages, ``tf.truediv``.
     """
     x, y = (borrow(value) for value in match("truediv", x, y))
-    check_same_dtype("truediv", "y", y.dtype, x.dtype)
-    if x.dtype in _QUOTIENTS:
-        x, y = cast(x, _QUOTIENTS[x.dtype]), cast(y, _QUOTIENTS[y.dtype])
-    return _real_div(x, y, name)
+    dtype = x.dtype.base_dtype
+    check_same_dtype("truediv", "y", y.dtype.base_dtype, dtype)
+    if dtype not in _QUOTIENTS:
+        return _real_div(x, y, name)
+    with op_scope(name, "truediv", x, y) as scope:
+        if not executing_eagerly():
+            x, y = convert_to_tensor(x, name="x"), convert_to_tensor(y, name="y")
+        return _real_div(cast(x, _QUOTIENTS[dtype]), cast(y, _QUOTIENTS[dtype]), scope)
 
 
 def divide(x: TensorValue, y: TensorValue, name: str | None = None) -> Tensor:
@@ -160,7 +166,7 @@ def divide(x: TensorValue, y: TensorValue, name: str | None = None) -> Tensor:
 
 def _is_bool(*values: TensorValue) -> bool:
     """Return whether the first tensor among the operands of an operator is of bools."""
-    return next((value.dtype for value in values if isinstance(value, TensorLike)), None) is dtypes.bool_
+    return next((value.dtype.base_dtype for value in values if isinstance(value, TensorLike)), None) is dtypes.bool_
 
 
 def operator_and(x: TensorValue, y: TensorValue) -> Tensor:
@@ -232,7 +238,7 @@ def _clip(x: Array, low: Array, high: Array) -> Array:
     return np.asarray(np.minimum(np.maximum(x, low), high))
 
 
-CLIP_BY_VALUE = OpDefinition("ClipByValue", _infer_clip, _clip)
+CLIP_BY_VALUE = OpDefinition("ClipByValue", _infer_clip, _clip, "clip_by_value")
 
 
 def clip_by_value(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from nbvars.checks import message
-from nbvars.dtypes import as_dtype
+from nbvars.dtypes import DType, as_dtype
 from nbvars.errors import InvalidArgumentError
 from nbvars.graph.graph import get_default_graph
 from nbvars.graph.mode import executing_eagerly
 from nbvars.graph.operation import Operation
-from nbvars.graph.tensor import Tensor, TensorValue
+from nbvars.graph.tensor import GraphTensor, Tensor, TensorValue
 from nbvars.runtime.conversion import convert_to_tensor
 from nbvars.runtime.definition import NodeDefinition
 from nbvars.runtime.plan import PlanBuilder, Slots
@@ -40,7 +40,8 @@ def placeholder(dtype: Any, shape: Any = None, name: str | None = None) -> Tenso
 def _expect_graph_mode(where: str) -> None:
     if executing_eagerly():
         wrong = f"{where}() is not compatible with eager execution"
-        raise RuntimeError(message(where, wrong, "eager mode", "graph mode", "use `with Graph().as_default():`"))
+        remedy = "use `with Graph().as_default():` or disable_eager_execution()"
+        raise RuntimeError(message(where, wrong, "eager mode", "graph mode", remedy))
 
 
 def _prepare(op: Operation, plan: PlanBuilder) -> None:
@@ -56,7 +57,11 @@ def _prepare(op: Operation, plan: PlanBuilder) -> None:
         plan.add_step(op, fail)
 
 
-PLACEHOLDER = NodeDefinition("Placeholder", _prepare)
+def _outputs(inputs: list[GraphTensor], attrs: dict[str, Any]) -> list[tuple[DType, TensorShape]]:
+    return [(as_dtype(attrs["dtype"]), TensorShape(attrs.get("shape")))]
+
+
+PLACEHOLDER = NodeDefinition("Placeholder", _prepare, _outputs)
 
 
 def placeholder_with_default(input: TensorValue, shape: Any, name: str | None = None) -> Tensor:
@@ -85,4 +90,6 @@ def placeholder_with_default(input: TensorValue, shape: Any, name: str | None = 
     return found
 
 
-WITH_DEFAULT = NodeDefinition("PlaceholderWithDefault", lambda op, plan: plan.alias(op._outputs[0], op._inputs[0]))
+WITH_DEFAULT = NodeDefinition(
+    "PlaceholderWithDefault", lambda op, plan: plan.alias(op._outputs[0], op._inputs[0]), _outputs
+)

@@ -5,7 +5,8 @@ Every number comes from a stream, a NumPy ``Generator`` (PCG64) of its own:
 - An op with a ``seed`` draws from the stream of ``(global seed, seed)``, one without from that of the global
   seed alone. Calls with the same seed share a stream, each going on where the one before stopped.
 - ``set_random_seed`` starts all streams anew, so the same calls then give the same numbers.
-- In a graph, each op has a stream of its own in each session, from the pair of the graph's seed and its own.
+- In a graph, each op has a stream of its own in each session, from the pair of the graph's seed and its own: a fixed
+  number where only the op has one, the number of operations before it where only the graph has one.
 - Without ``set_random_seed``, an op with a ``seed`` repeats from process to process; one without does not.
 
 Threads may draw at once: each call has its numbers to itself, in an order that is that of the calls.
@@ -43,7 +44,7 @@ from nbvars.runtime.dispatch import apply_op
 from nbvars.runtime.streams import DEFAULT_SEED, Stream, unsigned
 
 # What an op draws from: in eager mode the stream of a number, in a graph that of a pair in a session.
-Seed: TypeAlias = int | tuple[int, int] | Stream | None
+Seed: TypeAlias = int | Stream | None
 
 
 class _Streams:
@@ -64,7 +65,6 @@ class _Streams:
         if isinstance(seed, Stream):
             drawn: Array = seed.draw(numbers)
             return drawn
-        assert not isinstance(seed, tuple)
         with self._lock:
             if seed not in self._generators:
                 self._generators[seed] = np.random.Generator(np.random.PCG64(self._entropy(seed)))
@@ -207,13 +207,10 @@ def _attrs(op: str, shape: Sizes, seed: int | None) -> dict[str, Any]:
     return {"shape": as_sizes(op, "shape", shape), "seed": _seed(op, seed)}
 
 
-def _seed(op: str, seed: int | None) -> Seed:
-    """Return the seed of an op: in graph mode, the graph's and its own, or a number of its own in the graph."""
-    number = None if seed is None else as_int(op, "seed", seed)
-    graph = get_default_graph()
-    if executing_eagerly() or (number is None and graph.seed is None):
-        return number
-    return DEFAULT_SEED if graph.seed is None else graph.seed, graph.version if number is None else number
+def _seed(op: str, seed: int | None) -> int | None:
+    """Return the seed of an op; ``TypeError`` if it is no integer."""
+    number: int | None = None if seed is None else as_int(op, "seed", seed)
+    return number
 
 
 def _infer_uniform(minval: TensorSpec, maxval: TensorSpec, shape: tuple[int, ...] | None, seed: Seed) -> TensorSpec:

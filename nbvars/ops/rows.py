@@ -31,7 +31,7 @@ class Dtypes(frozenset[DType]):
         return made
 
 
-ANY = Dtypes(dtypes.ALL, "any dtype")
+ANY = Dtypes(dtypes.ALL, "a numeric dtype or bool")
 BOOL = Dtypes([dtypes.bool_], "bool")
 INTEGER = Dtypes([d for d in dtypes.ALL if d.is_integer], "an integer dtype")
 FLOATING = Dtypes([d for d in dtypes.ALL if d.is_floating], "a floating dtype")
@@ -41,13 +41,15 @@ NUMERIC = Dtypes(INTEGER | FLOATING_OR_COMPLEX, "a numeric dtype")
 SIGNED = Dtypes([d for d in NUMERIC if not d.is_unsigned], "a signed numeric dtype")
 
 # TensorFlow's names of such operations in a graph, where they are not the type.
-_OPERATOR_NAMES = {
+_GRAPH_NAMES = {
     "AddV2": "add",
     "Sub": "sub",
     "Mul": "mul",
     "RealDiv": "truediv",
     "FloorDiv": "floordiv",
     "FloorMod": "mod",
+    "Pow": "pow",
+    "LogSumExp": "ReduceLogSumExp",
 }
 
 # Operands that have a dtype of their own, and need not wait for that of the other one.
@@ -115,7 +117,7 @@ def unary(
             return x
         return TensorSpec(x.shape, result if isinstance(result, DType) else result(x.dtype))
 
-    definition = OpDefinition(op_type, infer, compute)
+    definition = OpDefinition(op_type, infer, compute, _GRAPH_NAMES.get(op_type, ""))
 
     def function(x: TensorValue, name: str | None = None) -> Tensor:
         return apply_op(definition, x, name=name)
@@ -141,7 +143,7 @@ def binary(
             expect_dtype_in(name, "x", x.dtype, allowed, allowed.described)
         return TensorSpec(broadcast_shapes(name, x.shape, y.shape), result or x.dtype)
 
-    definition = OpDefinition(op_type, infer, compute)
+    definition = OpDefinition(op_type, infer, compute, _GRAPH_NAMES.get(op_type, ""))
     public_name = name
 
     def function(x: TensorValue, y: TensorValue, name: str | None = None) -> Tensor:
@@ -160,7 +162,7 @@ def reduction(name: str, op_type: str, compute: Callable[..., Any], allowed: Dty
         expect_dtype_in(name, "input_tensor", x.dtype, allowed, allowed.described)
         return TensorSpec(reduced_shape(name, x.shape, axis, keepdims), x.dtype)
 
-    definition = OpDefinition(op_type, infer, compute)
+    definition = OpDefinition(op_type, infer, compute, _GRAPH_NAMES.get(op_type, ""))
     public_name = name
 
     def function(

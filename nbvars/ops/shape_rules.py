@@ -10,7 +10,7 @@ from typing import Any, SupportsIndex, TypeAlias
 import numpy as np
 
 from nbvars.checks import expect_integer, message
-from nbvars.dtypes import DType
+from nbvars.dtypes import DType, string
 from nbvars.graph.tensor import OPERATORS, Symbolic, TensorLike
 from nbvars.runtime.conversion import graph_tensor_of
 from nbvars.runtime.definition import Shape, TensorSpec
@@ -32,8 +32,8 @@ def as_sizes(op: str, argument: str, value: Sizes) -> Any:
     """
     if type(value) is tuple and all(type(size) is int for size in value):
         return value
-    if isinstance(value, Symbolic) or (isinstance(value, (list, tuple)) and any(_is_symbolic(each) for each in value)):
-        sizes = graph_tensor_of(value, argument, where=op)
+    if is_symbolic(value):
+        sizes = graph_tensor_of(value, "packed", where=op)
         expect_integer(op, argument, sizes.dtype.base_dtype)
         return sizes if sizes.shape.ndims == 1 else OPERATORS["reshape"](sizes, (-1,))
     elements: Iterable[Any] = [value]
@@ -44,8 +44,9 @@ def as_sizes(op: str, argument: str, value: Sizes) -> Any:
     return tuple(as_int(op, argument, element) for element in elements)
 
 
-def _is_symbolic(value: Any) -> bool:
-    return isinstance(value, Symbolic) or (isinstance(value, (list, tuple)) and any(map(_is_symbolic, value)))
+def is_symbolic(value: Any) -> bool:
+    """Return whether ``value`` is a tensor or variable of a graph, or a nested list that holds one."""
+    return isinstance(value, Symbolic) or (isinstance(value, (list, tuple)) and any(map(is_symbolic, value)))
 
 
 def as_int(op: str, argument: str, value: Any) -> Any:
@@ -64,10 +65,13 @@ def as_int(op: str, argument: str, value: Any) -> Any:
     raise TypeError(message(op, f"{argument} has the wrong type", got, "an integer"))
 
 
-def checked_shape(op: str, argument: str, shape: tuple[int, ...] | None) -> Shape:
-    """Return the shape of a new tensor; ``ValueError`` if a size is negative, or all are too large."""
-    if shape is None:
-        return None
+def checked_shape(op: str, argument: str, shape: Any) -> Any:
+    """Return the shape of a new tensor; ``ValueError`` if a size is negative, or all are too large.
+
+    One that only a run knows, ``None`` or a tensor, comes back as it is.
+    """
+    if not isinstance(shape, tuple):
+        return shape
     if shape and min(shape) < 0:
         raise ValueError(message(op, f"{argument} has a negative size", shape, "0 or more"))
     if math.prod(shape) > _LARGEST_SIZE:
@@ -146,6 +150,12 @@ def check_same_dtype(op: str, argument: str, got: DType, expected: DType) -> Non
     """Raise ``TypeError`` unless two operands have one dtype: tensors do not promote."""
     if got is not expected:
         raise TypeError(message(op, f"{argument} has the wrong dtype", got, expected, "use cast"))
+
+
+def check_number(op: str, argument: str, dtype: DType) -> None:
+    """Raise ``TypeError`` for a tensor of strings."""
+    if dtype is string:
+        raise TypeError(message(op, f"{argument} has the wrong dtype", dtype, "a numeric dtype or bool"))
 
 
 def same_spec(x: TensorSpec, **attrs: Any) -> TensorSpec:

@@ -12,23 +12,20 @@ from typing import Any
 import numpy as np
 
 from nbvars import dtypes
-from nbvars.checks import expect_integer, message
-from nbvars.dtypes import DType
+from nbvars.checks import expect_dtype, expect_integer, message
+from nbvars.dtypes import DType, as_dtype
 from nbvars.graph.graph import Graph
 from nbvars.graph.operation import Operation
 from nbvars.graph.tensor import GraphTensor
-from nbvars.kernels import find_kernel
-from nbvars.kernels.cpu.assign import fast_updates
+from nbvars.kernels.cpu.elements import element_of
 from nbvars.ops.shape_rules import are_compatible, merge_shapes
-from nbvars.ops.updates import FAMILIES, check_update_shape, update
+from nbvars.ops.update_steps import prepare_count, prepare_update
+from nbvars.ops.updates import FAMILIES, check_update_shape
 from nbvars.runtime.building import entered, spec_of
 from nbvars.runtime.conversion import graph_tensor_of
 from nbvars.runtime.definition import NodeDefinition
-from nbvars.runtime.plan import PlanBuilder, Slots, Step, raise_uninitialized
+from nbvars.runtime.plan import PlanBuilder, Slots
 from nbvars.shapes import TensorShape
-from nbvars.storage import CpuStorage
-
-Array = np.ndarray[Any, Any]
 
 
 def add_variable(graph: Graph, shape: TensorShape, dtype: DType, name: str) -> GraphTensor:
@@ -58,10 +55,12 @@ def add_update(
     """Add the update ``op`` to the graph of ``ref``; return the reference after it.
 
     Raises:
-        TypeError: ``ref`` is no reference, ``indices`` no integers, or ``value`` of another dtype.
+        TypeError: ``ref`` is no reference, or of a dtype without this update, ``indices`` are no integers, or
+            ``value`` is of another dtype.
         ValueError: The shapes do not agree, or something is of another graph.
     """
     reference = reference_of(op, ref)
+    element_of(op.rpartition("_")[2].replace("assign", "update"), reference._dtype.base_dtype.numpy_dtype, op)
     graph = reference.graph
     with entered(graph), graph.colocate_with(reference._op):
         with graph.name_scope(name or NODE_TYPES[op]) as scope:
@@ -69,12 +68,12 @@ def add_update(
             if FAMILIES[op].rows is not None:
                 inputs.append(_indices(op, indices))
             inputs.append(graph_tensor_of(value, "value", reference._dtype.base_dtype, op))
-        fills = isinstance(value, (numbers.Number, np.generic))
-        shape = _static_shape(op, inputs, fills) if validate_shape else inputs[-1]._shape
+        # A value that brings its own shape is a scalar if it is a number.
+        fills = validate_shape and isinstance(value, (numbers.Number, np.generic))
         attrs = {"use_locking": bool(use_locking), "_fills": fills}
         if op == "assign":
             attrs["validate_shape"] = bool(validate_shape)
-        outputs = [(reference._dtype, shape)]
+        outputs = _update_outputs(op, inputs, attrs)
         return graph._add_op(NODE_TYPES[op], inputs, outputs, scope, attrs, UPDATES[op])._outputs[0]
 
 
@@ -84,6 +83,18 @@ def _indices(op: str, indices: Any) -> GraphTensor:
     tensor = graph_tensor_of(indices, "indices", None, op)
     expect_integer(op, "indices", tensor._dtype.base_dtype)
     return tensor
+
+
+def _update_outputs(op: str, inputs: list[GraphTensor], attrs: dict[str, Any]) -> list[tuple[DType, TensorShape]]:
+    """Return dtype and static shape of the reference after an update."""
+    num_inputs = 2 + (FAMILIES[op].rows is not None)
+    if len(inputs) != num_inputs:
+        raise ValueError(message(op, "wrong number of inputs", len(inputs), num_inputs))
+    reference, *others = inputs
+    expect_dtype(op, "value", others[-1]._dtype.base_dtype, reference_of(op, reference)._dtype.base_dtype)
+    if not attrs.get("validate_shape", True):
+        return [(reference._dtype, others[-1]._shape)]
+    return [(reference._dtype, _static_shape(op, inputs, attrs.get("_fills", False)))]
 
 
 def _static_shape(op: str, inputs: list[GraphTensor], fills: bool) -> TensorShape:
@@ -100,107 +111,19 @@ def _prepare_variable(op: Operation, plan: PlanBuilder) -> None:
     plan.refer(op._outputs[0], op)
 
 
-VARIABLE = NodeDefinition("VariableV2", _prepare_variable)
+def _variable_outputs(inputs: list[GraphTensor], attrs: dict[str, Any]) -> list[tuple[DType, TensorShape]]:
+    return [(as_dtype(attrs["dtype"]).as_ref, TensorShape(attrs["shape"]))]
 
 
-def _prepare_update(name: str, op: Operation, plan: PlanBuilder) -> None:
-    """Add the step of an update."""
-    reference, *others = op._inputs
-    variable = plan.variable_of(reference)
-    slots = plan.reads(op, others)
-    fills, use_locking = op._attrs.get("_fills", False), op._attrs["use_locking"]
-    if name == "assign":
-        step = _assigning(plan, variable, slots[0], op)
-    else:
-        step = _updating(plan.session.storages, name, variable, slots, use_locking, fills)
-        number = plan.constant_value(others[-1]) if fills else None
-        if name in _FAST:
-            dtype = reference._dtype.base_dtype
-            step = _fast_update(plan.session.storages, name, variable, slots[0], dtype, number, step)
-    plan.add_step(op, step)
-    plan.refer(op._outputs[0], variable)
-
-
-def _updating(
-    storages: dict[Operation, Any], name: str, variable: Operation, inputs: list[int], use_locking: bool, fills: bool
-) -> Step:
-    *rows, last = inputs
-
-    def run(slots: Slots) -> None:
-        storage = storages.get(variable)
-        if storage is None:
-            raise_uninitialized(variable)
-        update(name, storage, slots[rows[0]] if rows else None, slots[last], use_locking, fills)
-
-    return run
-
-
-_FAST = {"assign_add": "add", "assign_sub": "sub"}
-
-
-def _fast_update(
-    storages: dict[Operation, Any],
-    name: str,
-    variable: Operation,
-    slot: int,
-    dtype: DType,
-    number: Array | None,
-    otherwise: Step,
-) -> Step:
-    """Return a step that tries the fast path of small variables first."""
-    numpy_dtype = dtype.numpy_dtype
-    if number is not None and not (dtype.is_floating or dtype.is_integer):
-        return otherwise
-    entry = getattr(fast_updates(numpy_dtype), f"{_FAST[name]}_{'array' if number is None else 'number'}")
-    if number is not None:
-        value = number.item()
-
-        def add_number(slots: Slots) -> None:
-            storage = storages.get(variable)
-            if storage is None or not entry(storage.address, value):
-                otherwise(slots)
-
-        return add_number
-
-    def add_array(slots: Slots) -> None:
-        storage = storages.get(variable)
-        delta = slots[slot]
-        if storage is None or delta.dtype is not numpy_dtype or not entry(storage.address, delta):
-            otherwise(slots)
-
-    return add_array
-
-
-def _assigning(plan: PlanBuilder, variable: Operation, slot: int, op: Operation) -> Step:
-    """Return the step of ``assign``, which also gives a variable its first value, or a new shape."""
-    storages, lock = plan.session.storages, plan.session.lock
-    fills, use_locking = op._attrs.get("_fills", False), op._attrs["use_locking"]
-    is_free = not op._attrs["validate_shape"]
-    static: TensorShape = variable._attrs["shape"]
-
-    def run(slots: Slots) -> None:
-        value = slots[slot]
-        storage = storages.get(variable)
-        if storage is not None and (fills or storage.array.shape == value.shape):
-            update("assign", storage, None, value, use_locking, fills)
-            return
-        with lock:
-            if fills and static.is_fully_defined():
-                value = np.broadcast_to(value, static.as_list())  # type: ignore[arg-type]
-            known = None if static.ndims is None else tuple(static.as_list())
-            if not is_free and (storage is not None or not are_compatible(known, value.shape)):
-                check_update_shape("assign", value.shape, known if storage is None else storage.array.shape)
-            # Whoever has the old memory goes on reading it; nobody writes to it any more.
-            storages[variable] = CpuStorage(value)
-
-    return run
+VARIABLE = NodeDefinition("VariableV2", _prepare_variable, _variable_outputs)
 
 
 NODE_TYPES = {name: "".join(part.capitalize() for part in name.split("_")) for name in FAMILIES}
 """The type of the operation of each update: ``ScatterSub`` for ``scatter_sub``."""
 
 UPDATES = {
-    name: NodeDefinition(op_type, functools.partial(_prepare_update, name)) for name, op_type in NODE_TYPES.items()
+    name: NodeDefinition(op_type, functools.partial(prepare_update, name), functools.partial(_update_outputs, name))
+    for name, op_type in NODE_TYPES.items()
 }
 
 
@@ -221,21 +144,11 @@ def add_count_up_to(ref: Any, limit: int, name: str | None) -> GraphTensor:
         return graph._add_op("CountUpTo", (reference,), outputs, name or "CountUpTo", attrs, COUNT_UP_TO)._outputs[0]
 
 
-def _prepare_count(op: Operation, plan: PlanBuilder) -> None:
-    variable, storages = plan.variable_of(op._inputs[0]), plan.session.storages
-    limit, slot = op._attrs["limit"], plan.new_slot(op._outputs[0])
-    numpy_dtype = op._outputs[0]._dtype.numpy_dtype
-
-    def run(slots: Slots) -> None:
-        storage = storages.get(variable)
-        if storage is None:
-            raise_uninitialized(variable)
-        slots[slot] = np.array(find_kernel("count_up_to", "cpu")(storage.array, limit), numpy_dtype)
-
-    plan.add_step(op, run)
+def _count_outputs(inputs: list[GraphTensor], attrs: dict[str, Any]) -> list[tuple[DType, TensorShape]]:
+    return [(reference_of("count_up_to", inputs[0])._dtype.base_dtype, TensorShape(()))]
 
 
-COUNT_UP_TO = NodeDefinition("CountUpTo", _prepare_count)
+COUNT_UP_TO = NodeDefinition("CountUpTo", prepare_count, _count_outputs)
 
 
 def add_is_initialized(ref: Any, name: str | None) -> GraphTensor:
@@ -257,4 +170,9 @@ def _prepare_is_initialized(op: Operation, plan: PlanBuilder) -> None:
     plan.add_step(op, run)
 
 
-IS_INITIALIZED = NodeDefinition("IsVariableInitialized", _prepare_is_initialized)
+def _is_initialized_outputs(inputs: list[GraphTensor], attrs: dict[str, Any]) -> list[tuple[DType, TensorShape]]:
+    reference_of("is_variable_initialized", inputs[0])
+    return [(dtypes.bool_, TensorShape(()))]
+
+
+IS_INITIALIZED = NodeDefinition("IsVariableInitialized", _prepare_is_initialized, _is_initialized_outputs)

@@ -13,10 +13,9 @@ from nbvars.checks import message
 from nbvars.dtypes import DType, as_dtype, as_numeric_dtype
 from nbvars.graph.indexed_slices import CONVERSIONS, IndexedSlices
 from nbvars.graph.mode import executing_eagerly
-from nbvars.graph.tensor import OPERATORS, GraphTensor, Tensor, TensorLike, TensorValue
-from nbvars.runtime.constants import add_constant
+from nbvars.graph.tensor import OPERATORS, GraphTensor, Symbolic, Tensor, TensorLike, TensorValue
+from nbvars.runtime.constants import add_constant, static_value
 from nbvars.runtime.context import current_device
-from nbvars.runtime.indices import check_indices
 from nbvars.runtime.quiet import quietly
 from nbvars.runtime.tensor import DTYPE_OF, EagerTensor, LiveTensor
 from nbvars.runtime.text import as_text, is_text
@@ -31,7 +30,8 @@ _DEFAULTS: dict[type, DType] = {
     float: dtypes.float32,
     complex: dtypes.complex128,
 }
-_HALVES = (dtypes.float16, dtypes.bfloat16)
+_PACKED = "packed"
+"""The name of the operation that puts a list of tensors together, where nothing else names it."""
 
 
 def convert_to_tensor(
@@ -65,7 +65,7 @@ def convert_to_tensor(
         except (TypeError, ValueError):
             # A preference only: what it does not suit is converted as if there were none.
             dtype = None
-    if not executing_eagerly():
+    if not executing_eagerly() or isinstance(value, Symbolic):
         return graph_tensor_of(value, name or "Const", None if dtype is None else as_dtype(dtype).base_dtype)
     tensor = borrow(value, None if dtype is None else as_numeric_dtype(dtype))
     if not isinstance(tensor, EagerTensor) or isinstance(value, (TensorLike, IndexedSlices)):
@@ -83,10 +83,23 @@ def _apart_from(value: Any, tensor: EagerTensor) -> EagerTensor:
 def graph_tensor_of(
     value: Any, name: str = "Const", dtype: DType | None = None, where: str = "convert_to_tensor"
 ) -> GraphTensor:
-    """Return ``value`` as a tensor of the default graph: a constant called ``name``, if it is not of a graph."""
-    if dtype is dtypes.string or (dtype is None and is_text(value)):
-        return value if isinstance(value, GraphTensor) else add_constant(as_text(where, value), dtypes.string, name)
-    tensor = borrow(value, dtype, where)
+    """Return ``value`` as a tensor of the default graph: a new one called ``name``, if it is not one of a graph."""
+    found = tensor_or_array(value, dtype, where, name)
+    if isinstance(found, GraphTensor):
+        return found
+    return add_constant(found, as_dtype(found.dtype), name)
+
+
+def tensor_or_array(
+    value: Any, dtype: DType | None, where: str = "convert_to_tensor", name: str = _PACKED
+) -> GraphTensor | Array:
+    """Return ``value`` as a tensor, if it is, or holds, something of a graph; else as an array of its own.
+
+    ``name`` is that of the operation that puts a list of tensors together.
+    """
+    if (dtype is dtypes.string or (dtype is None and is_text(value))) and not _holds_tensor(value):
+        return as_text(where, value)
+    tensor = _from_list(where, value, dtype, name) if _is_sequence(value) else borrow(value, dtype, where)
     if isinstance(tensor, GraphTensor):
         return tensor
     assert isinstance(tensor, EagerTensor)
@@ -94,7 +107,11 @@ def graph_tensor_of(
         wrong = "an eager variable cannot become part of a graph"
         remedy = "make the variable in the graph, or pass read_value() for a constant"
         raise TypeError(message(where, wrong, repr(value), "a variable or tensor of the graph", remedy))
-    return add_constant(_apart_from(value, tensor)._array, tensor._dtype, name)
+    return _apart_from(value, tensor)._array
+
+
+def _holds_tensor(value: Any) -> bool:
+    return isinstance(value, TensorLike) or (_is_sequence(value) and _dtype_of_tensors(value) is not None)
 
 
 def value_of(value: Any, dtype: DType | None = None, where: str = "convert_to_tensor") -> EagerTensor:
@@ -124,10 +141,7 @@ def borrow(value: Any, dtype: DType | None = None, where: str = "convert_to_tens
     elif isinstance(value, IndexedSlices):
         return borrow(_sum_of_slices(where, value), dtype, where)
     elif _is_sequence(value):
-        elements = _from_sequence(where, value, dtype)
-        if isinstance(elements, GraphTensor):
-            return elements
-        array = elements
+        return _from_list(where, value, dtype, _PACKED)
     elif isinstance(value, (TensorShape, Dimension)):
         return borrow(_sizes(where, value), dtype, where)
     else:
@@ -138,7 +152,7 @@ def borrow(value: Any, dtype: DType | None = None, where: str = "convert_to_tens
 def match(where: str, *values: Any) -> list[Any]:
     """Convert what is not yet a tensor or an array among ``values`` to the dtype of what is.
 
-    Without tensors and arrays, all take the dtype of the first value.
+    Without tensors and arrays, all take the dtype of the first value. In a graph, strings stay what they are.
     """
     dtype = None
     for value in values:
@@ -147,9 +161,12 @@ def match(where: str, *values: Any) -> list[Any]:
             break
         if dtype is None and isinstance(value, np.ndarray):
             dtype = DTYPE_OF.get(value.dtype.newbyteorder("="))
-    matched = []
+    if dtype is None:
+        dtype = _dtype_of_tensors(values)
+    matched: list[Any] = []
     for value in values:
-        if isinstance(value, (TensorLike, IndexedSlices, np.ndarray)):
+        is_string = dtype is dtypes.string or (dtype is None and not executing_eagerly() and is_text(value))
+        if is_string or isinstance(value, (TensorLike, IndexedSlices, np.ndarray)):
             matched.append(value)
         else:
             tensor = borrow(value, dtype, where)
@@ -194,14 +211,20 @@ def _supported(where: str, array: Array) -> DType:
         raise TypeError(message(where, "the value has an unsupported type", array.dtype, expected)) from None
 
 
-def _from_sequence(where: str, value: Sequence[Any], dtype: DType | None) -> Array | GraphTensor:
+def _from_list(where: str, value: Sequence[Any], dtype: DType | None, name: str) -> Tensor:
+    """Return nested lists as a tensor; in a graph, if they hold something of one, by an operation called ``name``."""
+    elements = _from_sequence(where, value, dtype, name)
+    return elements if isinstance(elements, GraphTensor) else EagerTensor._wrap(elements, current_device())
+
+
+def _from_sequence(where: str, value: Sequence[Any], dtype: DType | None, name: str) -> Array | GraphTensor:
     """Return nested lists as an array; as a tensor of a graph, if they hold one."""
     leaves: set[type] = set()
     _collect_types(value, leaves)
     if any(issubclass(leaf, (TensorLike, IndexedSlices)) for leaf in leaves):
-        return _stacked(where, value, dtype)
+        return _stacked(where, value, dtype, name)
     if Dimension in leaves:
-        return _from_sequence(where, _without_dimensions(where, value), dtype)
+        return _from_sequence(where, _without_dimensions(where, value), dtype, name)
     if leaves <= _DEFAULTS.keys():
         # An empty list holds nothing that could not become any dtype.
         empty = dtypes.float32 if dtype is None else dtype
@@ -265,7 +288,7 @@ def _regular(where: str, value: Any, numpy_dtype: np.dtype[Any] | None = None) -
     return array
 
 
-def _stacked(where: str, value: Sequence[Any], dtype: DType | None) -> Array | GraphTensor:
+def _stacked(where: str, value: Sequence[Any], dtype: DType | None, name: str) -> Array | GraphTensor:
     """Return nested lists that contain tensors as an array; numbers take the dtype of the tensors."""
     if dtype is None:
         dtype = _dtype_of_tensors(value)
@@ -275,12 +298,21 @@ def _stacked(where: str, value: Sequence[Any], dtype: DType | None) -> Array | G
         nonlocal has_symbols
         if _is_sequence(element):
             return [converted(inner) for inner in element]
-        tensor = borrow(element, dtype, where)
-        has_symbols = has_symbols or isinstance(tensor, GraphTensor)
-        return tensor._array if isinstance(tensor, EagerTensor) else tensor
+        if executing_eagerly() and dtype is not dtypes.string:
+            tensor = borrow(element, dtype, where)
+            found = tensor._array if isinstance(tensor, EagerTensor) else tensor
+        else:
+            found = tensor_or_array(element, dtype, where)
+        has_symbols = has_symbols or isinstance(found, GraphTensor)
+        return found
 
     def packed(element: Any) -> Any:
-        return OPERATORS["stack"]([packed(inner) for inner in element]) if _is_sequence(element) else element
+        if not _is_sequence(element):
+            return element
+        parts = [packed(inner) for inner in element]
+        if any(isinstance(part, GraphTensor) for part in parts):
+            return OPERATORS["stack"](parts, name=name)
+        return _regular(where, parts, None if dtype is None else dtype.numpy_dtype)
 
     elements = converted(value)
     if has_symbols:
@@ -305,16 +337,7 @@ def _sum_of_slices(where: str, slices: IndexedSlices) -> Tensor:
     if slices._dense_shape is None:
         wrong = "IndexedSlices without a dense_shape cannot become a tensor"
         raise ValueError(message(where, wrong, "dense_shape None", "the shape of the whole tensor"))
-    values, indices = slices.values, slices.indices
-    if not (isinstance(values, EagerTensor) and isinstance(indices, EagerTensor)):
-        return OPERATORS["sum_of_slices"](values, indices, slices._dense_shape)
-    num_rows = slices._dense_shape[0]
-    check_indices(where, indices._array, num_rows)
-    dtype = values._dtype
-    exact = np.dtype(np.float32) if dtype in _HALVES else dtype.numpy_dtype
-    total = np.zeros(slices._dense_shape, exact)
-    quietly(np.add.at, total, indices._array, values._array.astype(exact, copy=False))
-    return EagerTensor._wrap(quietly(total.astype, dtype.numpy_dtype, copy=False), current_device())
+    return OPERATORS["sum_of_slices"](slices.values, slices.indices, slices._dense_shape)
 
 
 def _rank(dtype: DType) -> int:
@@ -342,4 +365,4 @@ def _brief(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-CONVERSIONS["convert_to_tensor"] = convert_to_tensor
+CONVERSIONS.update(borrow=borrow, convert_to_tensor=convert_to_tensor, static_value=static_value)

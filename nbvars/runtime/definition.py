@@ -11,6 +11,7 @@ import numpy.typing as npt
 from nbvars.checks import message
 from nbvars.dtypes import DType
 from nbvars.errors import OpError, ResourceExhaustedError
+from nbvars.shapes import TensorShape
 
 Array: TypeAlias = npt.NDArray[Any]
 Shape: TypeAlias = tuple[int | None, ...] | None
@@ -60,10 +61,13 @@ class NodeDefinition:
         op_type: TensorFlow's name of the op.
         prepare: Takes the operation and the builder of a plan; returns the step that runs it, or ``None`` if there
             is nothing to do.
+        outputs: Takes the list of inputs and the attributes; checks them and returns dtype and static shape of each
+            output. ``None``: there are none, or a node of a ``GraphDef`` says them.
     """
 
     op_type: str
     prepare: Callable[..., Any]
+    outputs: Callable[..., list[tuple[DType, TensorShape]]] | None = None
 
     def __post_init__(self) -> None:
         _enter(self)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,44 @@ import numpy as np
 from nbvars import dtypes
 from nbvars.checks import message
 from nbvars.graph.graph import Graph
+from nbvars.graph.indexed_slices import IndexedSlices
+from nbvars.graph.mode import eager_mode
 from nbvars.graph.tensor import GraphTensor, Symbolic
 from nbvars.runtime.conversion import value_of
 from nbvars.runtime.definition import Array
 from nbvars.runtime.text import as_text
+
+
+def flattened(feed_dict: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return a value for each tensor alone: ``{(a, b): (1, 2)}`` as ``{a: 1, b: 2}``, ``IndexedSlices`` by their parts.
+
+    Raises:
+        TypeError: The value of such a key is no list or tuple.
+        ValueError: It is one of another length.
+    """
+    return {key: value for pair in feed_dict.items() for key, value in _pairs(*pair)}
+
+
+def _pairs(key: Any, value: Any) -> Iterator[tuple[Any, Any]]:
+    if isinstance(key, IndexedSlices):
+        keys = [key._values, key._indices]
+        if isinstance(value, IndexedSlices):
+            value = (value._values, value._indices)
+        elif isinstance(value, (list, tuple)):
+            value = value[:2]  # an IndexedSlicesValue has a dense_shape, which the slices know
+    elif isinstance(key, tuple):
+        keys = list(key)
+    else:
+        yield key, value
+        return
+    if not isinstance(value, (list, tuple)):
+        wrong = f"the key {key!r} stands for several tensors"
+        raise TypeError(message("Session.run", wrong, repr(value), f"a tuple of {len(keys)} values"))
+    if len(keys) != len(value):
+        wrong = f"wrong number of values for the key {key!r}"
+        raise ValueError(message("Session.run", wrong, len(value), len(keys)))
+    for pair in zip(keys, value, strict=True):
+        yield from _pairs(*pair)
 
 
 def fed_tensor(graph: Graph, key: Any) -> GraphTensor:
@@ -56,9 +90,27 @@ def converter(tensor: GraphTensor) -> Callable[[Any], Array]:
 def _converted(tensor: GraphTensor, value: Any) -> Array:
     """Return what is no array of the dtype of ``tensor`` as one, by NumPy's ``same_kind`` rule."""
     dtype = tensor._dtype.base_dtype
-    if isinstance(value, Symbolic):
-        wrong = "The value of a feed cannot be a Tensor of a graph"
+    if _holds_symbol(value):
+        wrong = f"The value of a feed cannot be a Tensor of a graph (for {tensor.name!r})"
         expected = "Python numbers, strings, lists or NumPy arrays"
-        raise TypeError(message("Session.run", f"{wrong} (for {tensor.name!r})", repr(value), expected))
+        raise TypeError(message("Session.run", wrong, repr(value), expected))
     where = f"Session.run: feed of {tensor.name!r}"
+    if isinstance(value, IndexedSlices):
+        with eager_mode():  # the parts become tensors now, if they are not yet
+            return value_of(value, dtype, where)._array
     return as_text(where, value) if dtype is dtypes.string else value_of(value, dtype, where)._array
+
+
+_NESTED = (list, tuple, IndexedSlices)
+
+
+def _holds_symbol(value: Any) -> bool:
+    """Return whether something of a graph is in ``value``, which would become new operations if it were converted."""
+    if isinstance(value, IndexedSlices):
+        value = (value._values, value._indices)
+    if not isinstance(value, (list, tuple)):
+        return isinstance(value, Symbolic)
+    kinds = set(map(type, value))
+    if any(issubclass(kind, Symbolic) for kind in kinds):
+        return True
+    return any(issubclass(kind, _NESTED) for kind in kinds) and any(map(_holds_symbol, value))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from nbvars.checks import message
 from nbvars.graph.graph import Graph
 from nbvars.graph.indexed_slices import IndexedSlices
 from nbvars.graph.operation import Operation
-from nbvars.graph.tensor import GraphTensor
+from nbvars.graph.tensor import GraphTensor, Symbolic
+from nbvars.runtime.conversion import value_of
 
 
 class IndexedSlicesValue(NamedTuple):
@@ -23,12 +27,21 @@ class IndexedSlicesValue(NamedTuple):
     dense_shape: Any
 
 
+# Sets the keys of structures apart from whatever a user can ask for.
+_NESTED = object()
+
+
 def key_of(fetches: Any) -> Hashable:
-    """Return what is equal for fetches that mean the same: lists, tuples and dicts by type and content."""
+    """Return what is equal for fetches that mean the same: lists, tuples and dicts by type and content.
+
+    Raises:
+        TypeError: Something is not hashable, so it is nothing that can be fetched.
+    """
     if isinstance(fetches, (list, tuple)):
-        return (type(fetches), *map(key_of, fetches))
+        return (_NESTED, type(fetches), *map(key_of, fetches))
     if isinstance(fetches, Mapping):
-        return (type(fetches), tuple(fetches), *map(key_of, fetches.values()))
+        factory = getattr(fetches, "default_factory", None)
+        return (_NESTED, type(fetches), factory, tuple(fetches), *map(key_of, fetches.values()))
     hash(fetches)
     return fetches  # type: ignore[no-any-return]
 
@@ -40,12 +53,12 @@ def map_fetches(graph: Graph, fetches: Any, leaf: Callable[[GraphTensor | Operat
     """
     if isinstance(fetches, (list, tuple)):
         parts = [map_fetches(graph, each, leaf) for each in fetches]
-        build = type(fetches)._make if hasattr(fetches, "_make") else type(fetches)
+        build = _builder_of_list(fetches)
         return lambda slots: build([part(slots) for part in parts])
     if isinstance(fetches, Mapping):
         by_key = {key: map_fetches(graph, each, leaf) for key, each in fetches.items()}
-        make: Any = type(fetches)
-        return lambda slots: make((key, part(slots)) for key, part in by_key.items())
+        make = _builder_of_dict(fetches)
+        return lambda slots: make({key: part(slots) for key, part in by_key.items()})
     if isinstance(fetches, IndexedSlices):
         return _map_slices(graph, fetches, leaf)
     return leaf(_element(graph, fetches))
@@ -63,15 +76,36 @@ def elements_of(graph: Graph, fetches: Any) -> list[GraphTensor | Operation]:
     return found
 
 
+def _builder_of_list(fetches: Any) -> Callable[[list[Any]], Any]:
+    if isinstance(fetches, list):
+        return list
+    return type(fetches)._make if hasattr(fetches, "_make") else type(fetches)
+
+
+def _builder_of_dict(fetches: Any) -> Callable[[dict[Any, Any]], Any]:
+    if isinstance(fetches, defaultdict):
+        factory = fetches.default_factory
+        return lambda values: defaultdict(factory, values)
+    return type(fetches)
+
+
 def _map_slices(graph: Graph, slices: IndexedSlices, leaf: Callable[..., Any]) -> Any:
-    parts = [leaf(_element(graph, part)) for part in (slices.values, slices.indices)]
-    shape = slices.dense_shape
-    if isinstance(shape, GraphTensor):
-        parts.append(leaf(_element(graph, shape)))
-    else:
-        known = None if shape is None else shape.numpy()
-        parts.append(lambda slots: known)
-    return lambda slots: IndexedSlicesValue(*[part(slots) for part in parts])
+    if not any(isinstance(part, Symbolic) for part in (slices._values, slices._indices)):
+        _element(graph, slices)  # they are of no graph
+    values = _part(graph, slices._values, leaf)
+    indices = _part(graph, slices._indices, leaf)
+    known = slices._dense_shape
+    shape = _part(graph, np.array(known, np.int64) if isinstance(known, tuple) else known, leaf)
+    return lambda slots: IndexedSlicesValue(values(slots), indices(slots), shape(slots))
+
+
+def _part(graph: Graph, part: Any, leaf: Callable[..., Any]) -> Any:
+    """Return the function for a part of ``IndexedSlices``, which need not be of a graph."""
+    if part is None:
+        return lambda slots: None
+    if isinstance(part, Symbolic):
+        return leaf(_element(graph, part))
+    return lambda slots: value_of(part)._array.copy()
 
 
 def _element(graph: Graph, fetch: Any) -> GraphTensor | Operation:
@@ -80,11 +114,11 @@ def _element(graph: Graph, fetch: Any) -> GraphTensor | Operation:
     try:
         element: GraphTensor | Operation = graph.as_graph_element(fetch)
     except TypeError as error:
-        wrong = f"Fetch argument {fetch!r} has invalid type {type(fetch).__name__}"
-        raise TypeError(message("Session.run", wrong, error, expected)) from error
+        wrong = f"a fetch has invalid type {type(fetch).__name__}"
+        raise TypeError(message("Session.run", wrong, repr(fetch), expected)) from error
     except (ValueError, KeyError) as error:
-        wrong = f"Fetch argument {fetch!r} cannot be interpreted as a Tensor"
-        raise ValueError(message("Session.run", wrong, error.args[0], expected)) from error
+        wrong = f"a fetch cannot be interpreted as a Tensor ({error.args[0]})"
+        raise ValueError(message("Session.run", wrong, repr(fetch), expected)) from error
     if not graph.is_fetchable(element):
         wrong = f"{element.name!r} has been marked as not fetchable, or belongs to a branch or loop"
         raise ValueError(message("Session.run", wrong, repr(element), "a fetchable tensor or operation"))

@@ -13,8 +13,14 @@ from typing import Any, NoReturn, TypeAlias
 import numpy as np
 
 from nbvars.checks import message
-from nbvars.errors import FailedPreconditionError, InvalidArgumentError, OpError, UnimplementedError
-from nbvars.graph.control_flow import ControlFlowContext, is_within
+from nbvars.errors import (
+    FailedPreconditionError,
+    InvalidArgumentError,
+    OpError,
+    ResourceExhaustedError,
+    UnimplementedError,
+)
+from nbvars.graph.control_flow import ControlFlowContext
 from nbvars.graph.operation import Operation
 from nbvars.graph.tensor import GraphTensor
 from nbvars.runtime.building import spec_of
@@ -29,16 +35,19 @@ Reader: TypeAlias = Callable[[Slots], Any]
 LIVE = "_live"
 """The attribute of an identity that is no copy: of a variable it shows later updates."""
 
+CAPTURES = "_captures"
+"""The attribute of a conditional or loop: the tensors and operations from outside that its branches need."""
+
 
 class Plan:
     """Steps, and what they start from and end in."""
 
-    __slots__ = ("_feeds", "_is_quiet", "_ops", "_result", "_start", "_steps")
+    __slots__ = ("_disabled", "_feeds", "_is_quiet", "_ops", "_result", "_start", "_steps")
 
     def __init__(
         self,
         builder: PlanBuilder,
-        feeds: Sequence[tuple[int, Callable[[Any], Array]]],
+        feeds: Sequence[tuple[int, Callable[[Any], Any]]],
         result: Reader,
     ) -> None:
         self._start = builder.slots
@@ -47,6 +56,7 @@ class Plan:
         self._is_quiet = builder.computes
         self._feeds = feeds
         self._result = result
+        self._disabled: Step | None = None
 
     def run(self, values: Sequence[Any] = ()) -> Any:
         """Run once, with ``values`` for the fed tensors; return what is fetched."""
@@ -58,25 +68,37 @@ class Plan:
             quietly(self._run_steps, slots)
         else:
             self._run_steps(slots)
-        return self._result(slots)
+        try:
+            return self._result(slots)
+        except FailedPreconditionError:
+            self._raise_if_disabled(slots)
+            raise
 
     def _run_steps(self, slots: Slots) -> None:
-        for step in self._steps:
+        steps = self._steps
+        for step in steps:
             try:
                 step(slots)
             except (OpError, ValueError, MemoryError) as error:
-                raise_for(self._ops[self._steps.index(step)], error)
+                self._raise_if_disabled(slots)
+                raise_for(self._ops[steps.index(step)], error)
 
     def disable(self, step: Step) -> None:
-        """Make every later run fail as ``step`` does."""
-        self._ops, self._steps, self._feeds = [*self._ops[:1]], [step], ()
+        """Make every later run fail as ``step`` does, and what fails in one that goes on."""
+        self._disabled = step
+        self._feeds = [(slot, step) for slot, _ in self._feeds]
+        self._steps = [step]
+
+    def _raise_if_disabled(self, slots: Slots) -> None:
+        if self._disabled is not None:
+            self._disabled(slots)
 
 
 def raise_for(op: Operation, error: OpError | ValueError | MemoryError) -> NoReturn:
     """Raise what a step of ``op`` has raised, as an ``OpError`` that carries ``op``."""
     if not isinstance(error, OpError):
-        found: OpError = InvalidArgumentError(None, op, f"{error}; in the operation {op._name!r}")
-        raise found from error
+        kind = ResourceExhaustedError if isinstance(error, MemoryError) else InvalidArgumentError
+        raise kind(None, op, f"{str(error) or 'out of memory'}; in the operation {op._name!r}") from error
     if error.op is None:
         error.op = op
     raise error
@@ -103,6 +125,7 @@ class PlanBuilder:
         self._variable_of: dict[GraphTensor, Operation] = {}
         self._lent: set[int] = set()
         self._constant: set[int] = set()
+        self._taken: set[int] = set()
         self._fed = set(fed)
         for tensor in self._fed:
             self._lent.add(self.new_slot(tensor))
@@ -114,7 +137,8 @@ class PlanBuilder:
         slot = len(self.slots)
         self.slots.append(None)
         if tensor is not None:
-            self._slot_of[tensor] = slot
+            # What is fed stays what it is, whatever an operation that runs for other reasons computes.
+            self._slot_of.setdefault(tensor, slot)
         if lent:
             self._lent.add(slot)
         return slot
@@ -177,15 +201,28 @@ class PlanBuilder:
         """Return the slots of ``tensors``, as ``read``."""
         return [self.read(op, tensor) for tensor in tensors]
 
-    def body(self, context: ControlFlowContext, targets: Iterable[GraphTensor | Operation]) -> list[Step]:
-        """Return the steps that compute ``targets`` within a branch or loop, for a step that runs them itself."""
+    def hold(self, op: Operation, tensor: GraphTensor) -> int:
+        """Return the slot of ``tensor``, as ``read``; a variable is copied, so that later updates do not show."""
+        slot = self._slot_of.get(tensor)
+        if slot is not None:
+            return slot
+        slot, take = self.new_slot(), self._fetch_variable(self._variable_of[tensor])
+
+        def load(slots: Slots) -> None:
+            slots[slot] = np.asarray(take(slots))
+
+        self.add_step(op, load)
+        return slot
+
+    def body(self, op: Operation, context: ControlFlowContext, outputs: list[GraphTensor]) -> tuple[Step, list[int]]:
+        """Return a step that computes ``outputs`` within a branch or loop of ``op``, and the slots that it fills."""
         steps, step_ops = self.steps, self.step_ops
         self.steps, self.step_ops = [], []
         try:
-            for op in self.needed(targets):
-                if is_within(op._context, context) and op not in self._prepared:
-                    self._prepare(op)
-            return [_of(op, step) for op, step in zip(self.step_ops, self.steps, strict=True)]
+            for inner in self.needed(outputs, context):
+                self._prepare(inner)
+            held = [self.hold(op, tensor) for tensor in outputs]
+            return _sequence(self.steps, self.step_ops), held
         finally:
             self.steps, self.step_ops = steps, step_ops
 
@@ -195,20 +232,20 @@ class PlanBuilder:
         """Return the slot of a fed tensor."""
         return self._slot_of[tensor]
 
-    def needed(self, targets: Iterable[GraphTensor | Operation]) -> list[Operation]:
-        """Return the operations without which ``targets`` cannot be had, in the order of their creation."""
+    def needed(
+        self, targets: Iterable[GraphTensor | Operation], context: ControlFlowContext | None = None
+    ) -> list[Operation]:
+        """Return the operations of ``context`` that ``targets`` need, in the order of their creation."""
         found: set[Operation] = set()
         todo = [self._op_of(target) for target in targets]
         while todo:
             op = todo.pop()
-            if op is None or op in found:
+            if op is None or op in found or op._context is not context:
                 continue
             found.add(op)
             todo += [self._op_of(tensor) for tensor in op._inputs]
             todo += op._control_inputs
-            captures = getattr(_definition_of(op), "captures", None)
-            if captures is not None:
-                todo += [self._op_of(target) for target in captures(op)]
+            todo += [self._op_of(target) for target in op._attrs.get(CAPTURES, ())]
         return sorted(found, key=lambda op: op._id)
 
     def _op_of(self, target: GraphTensor | Operation) -> Operation | None:
@@ -218,13 +255,10 @@ class PlanBuilder:
 
     def add_ops(self, targets: Iterable[GraphTensor | Operation]) -> None:
         """Add the steps of all that ``targets`` need, but for those of branches and loops, which run by themselves."""
-        self._prepared: set[Operation] = set()
         for op in self.needed(targets):
-            if op._context is None:
-                self._prepare(op)
+            self._prepare(op)
 
     def _prepare(self, op: Operation) -> None:
-        self._prepared.add(op)
         self.session.check_device(op)
         definition = _definition_of(op)
         if LIVE in op._attrs:
@@ -245,7 +279,7 @@ class PlanBuilder:
         specs = [spec_of(tensor) for tensor in op._inputs[: len(inputs) - len(given)]]
         compute = _computing(definition, specs, given)
         is_lent = any(slot in self._lent for slot in inputs)
-        outputs = [self._output(tensor) for tensor in op._outputs]
+        outputs = [self.new_slot(tensor) for tensor in op._outputs]
         self.add_step(op, _computation(compute, inputs, attrs, outputs, is_lent))
 
     def alias(self, tensor: GraphTensor, source: GraphTensor) -> None:
@@ -256,10 +290,6 @@ class PlanBuilder:
             else:
                 self._variable_of[tensor] = self._variable_of[source]
 
-    def _output(self, tensor: GraphTensor) -> int:
-        """Return the slot that a step fills; that of a fed tensor keeps what was fed."""
-        return self.new_slot(None if tensor in self._fed else tensor)
-
     def fetch(self, target: GraphTensor | Operation) -> Reader:
         """Return the function that takes a copy of ``target`` out of the slots; ``None`` for an operation."""
         if isinstance(target, Operation):
@@ -267,7 +297,9 @@ class PlanBuilder:
         slot = self._slot_of.get(target)
         if slot is None:
             return self._fetch_variable(self._variable_of[target])
-        must_copy = slot in self._lent or slot in self._constant
+        # Only the first fetch of a slot may have the array itself.
+        must_copy = slot in self._lent or slot in self._constant or slot in self._taken
+        self._taken.add(slot)
 
         def take(slots: Slots) -> Any:
             array = slots[slot]
@@ -302,14 +334,15 @@ def _definition_of(op: Operation) -> Any:
     return op._definition or DEFINITIONS.get(op._type)
 
 
-def _of(op: Operation, step: Step) -> Step:
-    """Return ``step`` with errors that carry ``op``, for the steps of branches and loops."""
+def _sequence(steps: list[Step], ops: list[Operation]) -> Step:
+    """Return the step that runs ``steps``, with errors that carry their operations."""
 
     def run(slots: Slots) -> None:
-        try:
-            step(slots)
-        except (OpError, ValueError, MemoryError) as error:
-            raise_for(op, error)
+        for step in steps:
+            try:
+                step(slots)
+            except (OpError, ValueError, MemoryError) as error:
+                raise_for(ops[steps.index(step)], error)
 
     return run
 
@@ -325,17 +358,22 @@ def _computing(definition: OpDefinition, specs: list[TensorSpec], given: list[st
     """
     is_known = not given and all(spec.shape is not None and None not in spec.shape for spec in specs)
 
+    def check(arrays: Sequence[Array], attrs: dict[str, Any]) -> None:
+        actual = [TensorSpec(array.shape, spec.dtype) for array, spec in zip(arrays, specs, strict=True)]
+        check_rank(definition.op_type, definition.infer(*actual, **attrs))
+
     def compute(*arrays: Array, **attrs: Any) -> Any:
+        for key, array in zip(given, arrays[len(specs) :], strict=True):
+            value = array.tolist()
+            attrs[key] = tuple(value) if isinstance(value, list) else value
+        arrays = arrays[: len(specs)]
         if not is_known:
-            for key, array in zip(given, arrays[len(specs) :], strict=True):
-                value = array.tolist()
-                attrs[key] = tuple(value) if isinstance(value, list) else value
-            arrays = arrays[: len(specs)]
-            actual = [TensorSpec(array.shape, spec.dtype) for array, spec in zip(arrays, specs, strict=True)]
-            check_rank(definition.op_type, definition.infer(*actual, **attrs))
+            check(arrays, attrs)
         try:
             return definition.compute(*arrays, **attrs)
         except (MemoryError, ValueError) as error:
+            # An assign without validate_shape may have given a variable another shape than is known of it.
+            check(arrays, attrs)
             raise beyond_memory(definition.op_type, specs, error) from error
 
     return compute

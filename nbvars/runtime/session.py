@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -14,32 +15,16 @@ from nbvars.graph.graph import Graph, get_default_graph
 from nbvars.graph.mode import entered_graph, entered_session
 from nbvars.graph.operation import Operation
 from nbvars.locks import ForkSafeLock
-from nbvars.runtime.feeds import converter, fed_tensor
+from nbvars.runtime.config import checked_config
+from nbvars.runtime.feeds import converter, fed_tensor, flattened
 from nbvars.runtime.fetches import elements_of, key_of, map_fetches
 from nbvars.runtime.plan import Plan, PlanBuilder, Slots
 from nbvars.runtime.streams import Streams
 
 _log = logging.getLogger("nbvars")
 
-
-class ConfigProto:
-    """Options of a session.
-
-    Args:
-        allow_soft_placement: Run what asks for a device that is not there on the CPU; otherwise that is an error.
-        log_device_placement: Tell the logger ``nbvars``, at level INFO, where each operation runs.
-        options: TensorFlow's other options, which are kept and have no effect.
-
-    Source: TensorFlow 1 API pages, ``tf.ConfigProto``.
-    """
-
-    def __init__(self, allow_soft_placement: bool = False, log_device_placement: bool = False, **options: Any) -> None:
-        self.allow_soft_placement = bool(allow_soft_placement)
-        self.log_device_placement = bool(log_device_placement)
-        self.__dict__.update(options)
-
-    def __repr__(self) -> str:
-        return f"ConfigProto({', '.join(f'{key}={value!r}' for key, value in vars(self).items())})"
+# Sets the keys of plans with feeds apart from those without, and from whatever a user can ask for.
+_FED = object()
 
 
 class Session:
@@ -66,11 +51,11 @@ class Session:
         if graph is not None and not isinstance(graph, Graph):
             raise TypeError(message("Session", "graph is no Graph", repr(graph), "a Graph or None"))
         self._graph = get_default_graph() if graph is None else graph
-        self._config = ConfigProto() if config is None else config
+        self._config = checked_config(config)
         self._lock = ForkSafeLock()
         self._plans: dict[Any, Plan] = {}
         self._is_closed = False
-        self._entered: list[ExitStack] = []
+        self._entered: ExitStack | None = None
         self._streams = Streams()
         self.storages: dict[Operation, Any] = {}
         """The memory of each variable that has been initialized, by its operation. For the library."""
@@ -97,7 +82,8 @@ class Session:
         Args:
             fetches: A tensor, variable, operation, ``IndexedSlices`` or name, or lists, tuples, named tuples and dicts
                 of those, to any depth.
-            feed_dict: Values (numbers, lists, arrays) to use for tensors, by tensor, variable or name.
+            feed_dict: Values (numbers, lists, arrays) to use for tensors, by tensor, variable or name. A key may be a
+                tuple of tensors, or ``IndexedSlices``, and the value then a tuple of values.
             options: Accepted for TensorFlow's sake.
             run_metadata: Accepted for TensorFlow's sake.
 
@@ -118,19 +104,28 @@ class Session:
                 plan = self._plans.get(fetches)
             except TypeError:  # a list or dict; or nothing to fetch, which the making of a plan says
                 plan = None
-            return (plan or self._plan(fetches, ())).run()
+            return (plan or self._plan(fetches)).run()
         if not isinstance(feed_dict, Mapping):
             wrong = "feed_dict is no dict"
             raise TypeError(message("Session.run", wrong, type(feed_dict).__name__, "values by tensor"))
-        return self._plan(fetches, tuple(feed_dict)).run(tuple(feed_dict.values()))
+        plan = self._plans.get(_key(fetches, tuple(feed_dict)))
+        if plan is None:
+            feed_dict = flattened(feed_dict)
+            plan = self._plan(fetches, tuple(feed_dict))
+        return plan.run(tuple(feed_dict.values()))
 
     def make_callable(
         self, fetches: Any, feed_list: Sequence[Any] | None = None, accept_options: bool = False
     ) -> Callable[..., Any]:
         """Return a function of the values of ``feed_list`` that runs ``fetches``: ``run`` without its preparations.
 
+        Args:
+            fetches: As for ``run``.
+            feed_list: The tensors, variables or names whose values the function takes, in this order.
+            accept_options: Let the function also take ``options`` and ``run_metadata``, which have no effect.
+
         Raises:
-            TypeError: ``feed_list`` is no list.
+            TypeError: ``feed_list`` is no list; when the function is called, a wrong number of values.
 
         Source: TensorFlow 1 API pages, ``tf.Session.make_callable``.
         """
@@ -138,34 +133,38 @@ class Session:
             raise TypeError(message("make_callable", "feed_list is no list", repr(feed_list), "a list of tensors"))
         feeds = tuple(feed_list or ())
         run = self._plan(fetches, feeds).run
-        if not feeds:
-            return run
+        if not feeds and not accept_options:
+            # As fast as ``run`` itself, and a call with values is Python's TypeError.
+            return functools.partial(run, ())
 
         def call(*values: Any) -> Any:
             if len(values) != len(feeds):
                 raise TypeError(message("make_callable", "wrong number of values", len(values), len(feeds)))
             return run(values)
 
-        return call
+        def call_with_options(*values: Any, options: Any = None, run_metadata: Any = None) -> Any:
+            return call(*values)
 
-    def _plan(self, fetches: Any, feeds: tuple[Any, ...]) -> Plan:
+        return call_with_options if accept_options else call
+
+    def _plan(self, fetches: Any, feeds: tuple[Any, ...] = ()) -> Plan:
         """Return the plan for these fetches and feeds, which is made once."""
-        try:
-            key: Any = key_of(fetches) if not feeds else (feeds, key_of(fetches))
-            plan = self._plans.get(key)
-        except TypeError:  # not hashable, so nothing that can be fetched or fed: the error is below
-            plan = key = None
-        if plan is not None:
-            return plan
+        key = _key(fetches, feeds)
+        return self._plans.get(key) or self._new_plan(key, fetches, feeds)
+
+    def _new_plan(self, key: Any, fetches: Any, feeds: tuple[Any, ...]) -> Plan:
         with self._lock:
             if self._is_closed:
                 self._raise_closed()
             if not self._graph.version:
                 wrong = "The Session graph is empty"
-                raise RuntimeError(message("Session.run", wrong, "no operations", "a graph with operations"))
-            plan = self._make_plan(fetches, feeds)
-            self._plans[key] = plan
-        return plan
+                remedy = "build it in `with Graph().as_default():`, or after disable_eager_execution()"
+                raise RuntimeError(message("Session.run", wrong, "no operations", "a graph with operations", remedy))
+            # Another thread may have made it meanwhile.
+            plan = self._plans.get(key) or self._make_plan(fetches, feeds)
+            if key is not None:
+                self._plans[key] = plan
+            return plan
 
     def _make_plan(self, fetches: Any, feeds: tuple[Any, ...]) -> Plan:
         elements = elements_of(self._graph, fetches)
@@ -188,7 +187,7 @@ class Session:
                 place = resolve_device(op._device)
             except InvalidArgumentError as error:
                 if not self._config.allow_soft_placement or DeviceSpec.from_string(op._device).job not in _LOCAL:
-                    wrong = f"Cannot assign a device to the operation {op._name!r}: {error}"
+                    wrong = f"Cannot assign a device for operation {op._name!r}: {error}"
                     raise InvalidArgumentError(None, op, f"Session.run: {wrong}") from error
         if self._config.log_device_placement:
             _log.info("%s: (%s): %s", op._name, op._type, place)
@@ -218,14 +217,20 @@ class Session:
         return entered_session(self)
 
     def __enter__(self) -> Session:
-        stack = ExitStack()
-        stack.enter_context(entered_graph(self._graph))
-        stack.enter_context(entered_session(self))
-        self._entered.append(stack)
+        if self._entered is not None:
+            wrong = "Session context managers are not re-entrant"
+            remedy = "use as_default() to enter a session several times"
+            raise RuntimeError(message("Session", wrong, "a session that is entered", "another one", remedy))
+        self._entered = ExitStack()
+        # An InteractiveSession that was made meanwhile may stay.
+        self._entered.enter_context(entered_graph(self._graph, is_nested=False))
+        self._entered.enter_context(entered_session(self, is_nested=False))
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._entered.pop().close()
+        entered, self._entered = self._entered, None
+        if entered is not None:
+            entered.close()
         self.close()
 
     def __repr__(self) -> str:
@@ -233,6 +238,16 @@ class Session:
 
 
 _LOCAL = (None, "localhost")
+
+
+def _key(fetches: Any, feeds: tuple[Any, ...]) -> Any:
+    """Return the key of a plan; ``None``, which no plan has, where something can be neither fetched nor fed."""
+    try:
+        key = (_FED, feeds, key_of(fetches)) if feeds else key_of(fetches)
+        hash(key)
+    except TypeError:
+        return None
+    return key
 
 
 class InteractiveSession(Session):
@@ -245,8 +260,8 @@ class InteractiveSession(Session):
         super().__init__(target, graph, config)
         self._default = ExitStack()
         if graph is not None:
-            self._default.enter_context(entered_graph(graph))
-        self._default.enter_context(entered_session(self))
+            self._default.enter_context(entered_graph(graph, is_nested=False))
+        self._default.enter_context(entered_session(self, is_nested=False))
 
     def close(self) -> None:
         """Close the session; it is the default one no longer."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import weakref
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from nbvars.graph.graph import Graph
 from nbvars.graph.operation import Operation
 from nbvars.locks import ForkSafeLock
 
@@ -20,19 +22,47 @@ def unsigned(seed: int) -> int:
     return 2 * seed if seed >= 0 else -2 * seed - 1
 
 
+def seeds_of(graph: Graph, seed: int | None) -> tuple[int, int] | None:
+    """Return the seeds of a new random op: those of the graph and of the op, ``None`` if neither has one.
+
+    Where only the graph has one, the op takes the number of the operations before it.
+    """
+    if seed is None and graph.seed is None:
+        return None
+    return DEFAULT_SEED if graph.seed is None else graph.seed, graph.version if seed is None else seed
+
+
 class Stream:
     """The random numbers of one op in one session."""
 
-    __slots__ = ("_generator", "_lock")
+    __slots__ = ("__weakref__", "_generator", "_lock")
 
     def __init__(self, entropy: list[int] | None) -> None:
         self._generator = np.random.Generator(np.random.PCG64(entropy))
         self._lock = ForkSafeLock()
+        if entropy is None:
+            _unseeded.add(self)
+
+    def restart(self) -> None:
+        """Begin anew, by chance: a forked child would draw the same as its parent."""
+        self._generator = np.random.Generator(np.random.PCG64())
 
     def draw(self, numbers: Callable[[np.random.Generator], Any]) -> Any:
         """Return what ``numbers`` draws."""
         with self._lock:
             return numbers(self._generator)
+
+
+_unseeded: weakref.WeakSet[Stream] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for stream in list(_unseeded):
+        stream.restart()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 class Streams:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
 
@@ -73,6 +74,29 @@ def test_names_that_are_not_valid_are_refused(name):
     sentence = f"unique_name: the name is not valid: got {re.escape(repr(name))}, expected letters, digits and"
     with pytest.raises(ValueError, match=sentence):
         tf.Graph().unique_name(name)
+
+
+def test_a_name_that_is_not_marked_as_used_stays_free():
+    graph = tf.Graph()
+    asked = [("a", False), ("a", False), ("a", True), ("a", False), ("a", True), ("A", False), ("a", True)]
+    assert [graph.unique_name(name, mark) for name, mark in asked] == ["a", "a", "a", "a_1", "a_1", "A_2", "a_2"]
+
+
+@pytest.mark.parametrize("name", ["_x", "-x", "_", "/x", "x", "a/_b"])
+def test_names_in_a_scope_may_begin_with_what_the_whole_must_not_begin_with(name):
+    graph = tf.Graph()
+    with graph.name_scope("o"):
+        assert graph.unique_name(name) == f"o/{name}"
+        with graph.name_scope(name) as scope:
+            assert scope == f"o/{name}_1/"
+
+
+@pytest.mark.parametrize("name", ["a b", "a:0", "", "\n", None, 3])
+def test_names_in_a_scope_that_are_not_valid_are_refused(name):
+    graph = tf.Graph()
+    words = f"the name is not valid: got {re.escape(repr(name))}, expected letters, digits and ._/-$"
+    with graph.name_scope("o"), pytest.raises(ValueError, match=words):
+        graph.unique_name(name)
 
 
 def test_name_scopes_come_before_names():
@@ -149,3 +173,102 @@ def test_a_scope_must_be_a_string():
         tf.name_scope(3),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    ("scopes", "expected"),
+    [
+        (["a/b"], ["a/b/"]),
+        (["a", "x/"], ["a/", "x/"]),
+        (["a", "x/y/", "z"], ["a/", "x/y/", "x/y/z/"]),
+        (["a", "/"], ["a/", ""]),
+        (["a", "", "b"], ["a/", "", "b/"]),
+        (["a", None, "a"], ["a/", "", "a_1/"]),
+        (["a", "A", "a"], ["a/", "a/A/", "a/A/a/"]),
+        (["a_1", "a", "a_1/"], ["a_1/", "a_1/a/", "a_1/"]),
+    ],
+)
+def test_nested_name_scopes(scopes, expected):
+    graph, found = tf.Graph(), []
+    with contextlib.ExitStack() as stack:
+        for scope in scopes:
+            found.append(stack.enter_context(graph.name_scope(scope)))
+            assert graph.get_name_scope() == found[-1].rstrip("/")
+    assert found == expected
+    assert graph.get_name_scope() == ""
+
+
+@pytest.mark.parametrize("name", ["a b/", "_a/", "a:0/"])
+def test_an_absolute_name_scope_must_be_valid(name):
+    graph = tf.Graph()
+    with graph.name_scope("o"), pytest.raises(ValueError, match="the name is not valid: got "), graph.name_scope(name):
+        pass
+    assert graph.get_name_scope() == ""
+
+
+def test_an_absolute_name_scope_takes_no_name():
+    graph = tf.Graph()
+    with graph.name_scope("x/"):
+        pass
+    assert graph.unique_name("x") == "x"
+
+
+@pytest.mark.parametrize(
+    ("name", "default_name", "expected"),
+    [("n", None, "o/n/"), ("n", "d", "o/n/"), (None, "d", "o/d/"), (None, None, ""), ("", "d", "")],
+)
+def test_the_default_name_of_a_scope_stands_in_for_none(name, default_name, expected):
+    with tf.name_scope("o"), tf.name_scope(name, default_name) as scope:
+        assert scope == expected
+
+
+def test_a_name_scope_of_values_is_in_their_graph():
+    graph, other = tf.Graph(), tf.Graph()
+    with graph.as_default():
+        x, v = tf.constant(1.0), tf.Variable(1.0)
+        slices = tf.IndexedSlices(tf.constant([1.0]), [0])
+    with other.as_default():
+        y = tf.constant(1.0)
+        for i, value in enumerate([x, x.op, v, slices]):
+            with tf.name_scope(None, "d", [1.0, value]) as scope:
+                assert tf.get_default_graph() is graph
+                assert scope == (f"d_{i}/" if i else "d/")
+        with tf.name_scope("d", values=[]):
+            assert tf.get_default_graph() is other
+    with tf.name_scope("d", values=[y, y]):
+        assert tf.get_default_graph() is other
+        assert not tf.executing_eagerly()
+    words = "name_scope: Const:0 must be from the same graph as Const:0: got "
+    with pytest.raises(ValueError, match=words), tf.name_scope("d", values=[x, y]):
+        pass
+
+
+def test_a_name_scope_of_values_needs_a_name():
+    words = r"At least one of name \(None\) and default_name \(None\) must be provided: got None, expected a string"
+    with pytest.raises(ValueError, match=words), tf.name_scope(None, None, []):
+        pass
+    words = "name_scope: default_name is no string: got list, expected a string; is it for values?"
+    with pytest.raises(TypeError, match=re.escape(words)), tf.name_scope(None, []):
+        pass
+
+
+def test_names_of_operations_are_unique_whatever_their_case():
+    with tf.Graph().as_default():
+        with tf.name_scope("foo"):
+            names = [tf.no_op(name="FOO").name]
+        names += [tf.no_op(name=name).name for name in ("FOO", "foo", "Foo_1")]
+        with tf.name_scope("FOO") as scope:
+            names.append(scope)
+    assert names == ["foo/FOO", "FOO_1", "foo_2", "Foo_1_1", "FOO_3/"]
+
+
+def test_a_name_with_a_slash_is_the_name_of_the_operation_as_it_is():
+    with tf.Graph().as_default(), tf.name_scope("o"):
+        assert tf.no_op(name="a/b/").name == "a/b"
+        with pytest.raises(ValueError, match="the name of the operation is taken: got 'a/b', expected another name"):
+            tf.no_op(name="a/b/")
+        with tf.name_scope("a/"):
+            assert tf.no_op(name="b").name == "a/b_1"
+        with pytest.raises(ValueError, match="the name is not valid: got '_a', expected"):
+            tf.no_op(name="_a/")
+        assert tf.no_op(name="_a").name == "o/_a"

@@ -138,6 +138,11 @@ CASES = [
     *[("Where", [x], {}) for x in (B, F, np.array(True))],
     *[("Select", [condition, F, F], {}) for condition in (B, B[0], B[:, 0], np.array(True))],
     *[("OneHot", [IDX, S, S - 1], {"depth": 3, "axis": axis}) for axis in (-1, 0, 1)],
+    *[
+        ("SumOfSlices", [x, indices], {"dense_shape": (4, *x.shape[indices.ndim :])})
+        for x in (F, H, BF, C, I)
+        for indices in (np.array([3, 0]), IDX[:, :1].repeat(3, 1))
+    ],
     *[("Unique", [x], {"out_idx": dtypes.int32}) for x in (V, I[0], BF[0], V[:0])],
     *[
         ("StridedSlice", [F, *arrays], {"key": key})
@@ -234,6 +239,7 @@ def test_inference_copes_with_unknown_shapes(op_type):
         ("RandomStandardNormal", "shape"),
         ("Slice", "size"),
         ("Slice", "begin"),
+        ("SumOfSlices", "dense_shape"),
     ],
 )
 def test_inference_copes_with_sizes_that_only_the_run_knows(op_type, attribute):

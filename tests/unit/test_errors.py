@@ -69,6 +69,47 @@ def test_a_pickled_error_keeps_everything_but_its_op(name):
         assert twin.error_code == error.error_code
 
 
+class Op:
+    """An operation whose ``node_def`` is what ``define`` returns or raises."""
+
+    def __init__(self, define):
+        self._define = define
+
+    @property
+    def node_def(self):
+        return self._define()
+
+
+def without_protobuf():
+    raise ModuleNotFoundError("No module named 'google'")
+
+
+def test_an_error_has_the_definition_of_its_operation_unless_it_is_given_one():
+    op = Op(lambda: "of the operation")
+    assert errors.OpError(None, op, "x").node_def == "of the operation"
+    assert errors.OpError("given", op, "x").node_def == "given"
+    assert errors.OpError(None, None, "x").node_def is None
+    assert errors.OpError(None, "no operation", "x").node_def is None
+
+
+def test_without_protobuf_an_error_has_no_definition():
+    error = errors.AbortedError(None, Op(without_protobuf), "x")
+    assert error.node_def is None
+    assert str(pickle.loads(pickle.dumps(error))) == "x"
+
+
+def test_a_pickled_error_asks_its_operation_for_nothing():
+    unpicklable = Op(threading.Lock)
+    twin = pickle.loads(pickle.dumps(errors.AbortedError(None, unpicklable, "x")))
+    assert (twin.node_def, twin.op) == (None, None)
+
+
+def test_an_operation_that_is_added_to_an_error_gives_the_definition():
+    error = errors.AbortedError(None, None, "x")
+    error.op = Op(lambda: "later")
+    assert error.node_def == "later"
+
+
 def test_a_pickled_op_error_keeps_its_code():
     error = errors.OpError(None, None, "x", errors.DATA_LOSS)
     assert pickle.loads(pickle.dumps(error)).error_code == errors.DATA_LOSS

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from importlib.metadata import version
 
+from benchmarks import graph_cases
 from benchmarks.cases import LIBRARIES, Case, cast, counter, dense, expect_equal, is_installed, scatter_sub
 
 ROUNDS = 9
@@ -76,6 +77,23 @@ def main() -> None:
         counters = {name: counter(name).count_up_to for name in ("nbvars", "python")}
         runs = {name: (lambda count=count: count(2**60)) for name, count in counters.items()}
         print_row("count_up_to, one thread (python: a Lock)", interleaved(runs, 20_000), ["nbvars", "python"])
+    compare_sessions(only)
+
+
+def compare_sessions(only: str) -> None:
+    """Print what runs of a session take, beside the eager calls of the same updates."""
+    libraries = [library for library in graph_cases.LIBRARIES if is_installed(library)]
+    print(f"\n{'':<40}{'session':>15}{'eager':>12}" + "".join(f"{name:>12}" for name in libraries[1:]))
+    for work in graph_cases.WORK:
+        if only in f"session: {work}":
+            cases = {library: graph_cases.update(library, work) for library in libraries}
+            cases["eager"] = graph_cases.eager_update(work)
+            graph_cases.expect_agreement(work, cases)
+            times = interleaved({name: case.run for name, case in cases.items()}, 1000)
+            print_row(f"session: {work}", times, ["nbvars", "eager", *libraries[1:]])
+    if only in "building 1,000 ops":
+        runs = {library: (lambda library=library: graph_cases.build(library, 1000)) for library in libraries}
+        print_row("building 1,000 ops", interleaved(runs, 1), libraries)
 
 
 if __name__ == "__main__":

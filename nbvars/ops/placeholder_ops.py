@@ -90,6 +90,11 @@ def placeholder_with_default(input: TensorValue, shape: Any, name: str | None = 
     return found
 
 
+def _outputs_with_default(inputs: list[GraphTensor], attrs: dict[str, Any]) -> list[tuple[DType, TensorShape]]:
+    [default] = inputs
+    return [(default._dtype.base_dtype, TensorShape(attrs.get("shape")))]
+
+
 WITH_DEFAULT = NodeDefinition(
-    "PlaceholderWithDefault", lambda op, plan: plan.alias(op._outputs[0], op._inputs[0]), _outputs
+    "PlaceholderWithDefault", lambda op, plan: plan.alias(op._outputs[0], op._inputs[0]), _outputs_with_default
 )

@@ -12,6 +12,7 @@ import numpy as np
 from nbvars.checks import expect_integer, message
 from nbvars.dtypes import DType, string
 from nbvars.graph.tensor import OPERATORS, Symbolic, TensorLike
+from nbvars.runtime.constants import is_known, static_value
 from nbvars.runtime.conversion import graph_tensor_of
 from nbvars.runtime.definition import Shape, TensorSpec
 from nbvars.shapes import Dimension, TensorShape
@@ -25,7 +26,7 @@ _LARGEST_SIZE = 2**63 - 1
 def as_sizes(op: str, argument: str, value: Sizes) -> Any:
     """Return a list of sizes as a tuple; one number is a list of one.
 
-    Of a graph, a tensor of sizes stays one, and a list with some becomes one: a vector that the run knows.
+    Of a graph, a tensor of sizes that only a run knows stays one, and a list with some becomes one: a vector.
 
     Raises:
         TypeError: A size is no integer.
@@ -33,6 +34,9 @@ def as_sizes(op: str, argument: str, value: Sizes) -> Any:
     if type(value) is tuple and all(type(size) is int for size in value):
         return value
     if is_symbolic(value):
+        known = _known_sizes(value)
+        if known is not None:
+            return known
         sizes = graph_tensor_of(value, "packed", where=op)
         expect_integer(op, argument, sizes.dtype.base_dtype)
         return sizes if sizes.shape.ndims == 1 else OPERATORS["reshape"](sizes, (-1,))
@@ -44,18 +48,32 @@ def as_sizes(op: str, argument: str, value: Sizes) -> Any:
     return tuple(as_int(op, argument, element) for element in elements)
 
 
+def _known_sizes(value: Any) -> tuple[int, ...] | None:
+    """Return a tensor of sizes, or a list that holds some, as a tuple if all are known before a run."""
+    if isinstance(value, Symbolic):
+        known = static_value(value._as_tensor())
+        return (known if isinstance(known, tuple) else (known,)) if is_known(known) else None  # type: ignore[return-value]
+    sizes = [static_value(each._as_tensor()) if isinstance(each, Symbolic) else each for each in value]
+    return tuple(sizes) if all(type(size) is int for size in sizes) else None
+
+
 def is_symbolic(value: Any) -> bool:
     """Return whether ``value`` is a tensor or variable of a graph, or a nested list that holds one."""
     return isinstance(value, Symbolic) or (isinstance(value, (list, tuple)) and any(map(is_symbolic, value)))
 
 
 def as_int(op: str, argument: str, value: Any) -> Any:
-    """Return ``value`` as an ``int``, or a scalar tensor of a graph as it is; ``TypeError`` if it is no integer."""
+    """Return ``value`` as an ``int``; a scalar that only a run of a graph knows as it is.
+
+    Raises:
+        TypeError: It is no integer.
+    """
     if isinstance(value, Symbolic):
         tensor = value._as_tensor()
         expect_integer(op, argument, tensor.dtype.base_dtype)
         check_scalar(op, argument, tuple(tensor.shape.as_list()) if tensor.shape.ndims else None)
-        return tensor
+        known = static_value(tensor)
+        return known if isinstance(known, int) else tensor
     try:
         if not isinstance(value, (bool, np.bool_)):
             return operator.index(value)

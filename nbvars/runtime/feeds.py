@@ -18,6 +18,9 @@ from nbvars.runtime.definition import Array
 from nbvars.runtime.text import as_text
 
 
+_ndarray = np.ndarray
+
+
 def flattened(feed_dict: Mapping[Any, Any]) -> dict[Any, Any]:
     """Return a value for each tensor alone: ``{(a, b): (1, 2)}`` as ``{a: 1, b: 2}``, ``IndexedSlices`` by their parts.
 
@@ -74,8 +77,12 @@ def converter(tensor: GraphTensor) -> Callable[[Any], Array]:
     numpy_dtype = dtype.numpy_dtype
     exact = tuple(shape.as_list()) if shape.is_fully_defined() else None
 
+    is_text = dtype is dtypes.string
+
     def convert(value: Any) -> Array:
-        if type(value) is np.ndarray and value.dtype is numpy_dtype and dtype is not dtypes.string:
+        if type(value) is _ndarray and value.dtype is numpy_dtype and not is_text:
+            if value.shape == exact:
+                return value
             array = value
         else:
             array = _converted(tensor, value)

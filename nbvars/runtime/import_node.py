@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from nbvars.checks import message
+from nbvars.checks import expect_type, message
 from nbvars.devices import DeviceSpec
 from nbvars.dtypes import DType
 from nbvars.graph.attr_value import from_attr_value, with_makers
@@ -21,6 +22,8 @@ from nbvars.runtime.import_order import parse_input
 from nbvars.shapes import TensorShape
 
 _WHERE = "import_graph_def"
+# What definitions raise on inputs and attributes that the functions of the ops would never have given them.
+_UNFIT = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, StopIteration)
 
 
 class NodeReader:
@@ -48,7 +51,7 @@ class NodeReader:
             raise ValueError(message(_WHERE, f"Node {node.name!r} has no op", "''", "the type of an operation"))
         try:
             self._add(node)
-        except (TypeError, ValueError, LookupError, AttributeError) as error:
+        except _UNFIT as error:
             wrong = f"Node {node.name!r} of type {node.op} cannot be imported ({error})"
             expected = "inputs and attributes of that type"
             raise ValueError(message(_WHERE, wrong, f"{len(node.input)} inputs", expected)) from error
@@ -111,6 +114,7 @@ class NodeReader:
 
     def _context_of(self, name: str, is_loop: bool, outer: ControlFlowContext | None) -> ControlFlowContext:
         """Return the branch or loop that an attribute describes; each is made once."""
+        expect_type(_WHERE, "the name of a branch", name, str, "a string")
         if name not in self.contexts:
             self.contexts[name] = ControlFlowContext(name, outer or self._context, is_loop)
         return self.contexts[name]
@@ -139,12 +143,18 @@ def _own_attrs(
     own = {key: value for key, value in attrs.items() if not (key in implied and implied[key] == value)}
     if isinstance(definition, NodeDefinition):
         return own
-    parameters = inspect.signature(definition.infer).parameters
+    parameters = _parameters(definition)
     foreign = [] if "attrs" in parameters else [key for key in own if key not in parameters and key[0] != "_"]
     for key in foreign:
         if own[key] and not isinstance(own[key], DType):
             raise ValueError(message(_WHERE, f"the attribute {key!r} is not known", own[key], list(parameters)))
     return {key: value for key, value in own.items() if key not in foreign}
+
+
+@functools.cache
+def _parameters(definition: OpDefinition) -> Mapping[str, Any]:
+    """Return the parameters of ``infer`` by name: the inputs and attributes of an op."""
+    return inspect.signature(definition.infer).parameters
 
 
 def _outputs(

@@ -105,14 +105,17 @@ class Session:
             except TypeError:  # a list or dict; or nothing to fetch, which the making of a plan says
                 plan = None
             return (plan or self._plan(fetches)).run()
-        if not isinstance(feed_dict, Mapping):
+        if type(feed_dict) is not dict and not isinstance(feed_dict, Mapping):
             wrong = "feed_dict is no dict"
             raise TypeError(message("Session.run", wrong, type(feed_dict).__name__, "values by tensor"))
-        plan = self._plans.get(_key(fetches, tuple(feed_dict)))
+        try:
+            plan = self._plans.get((_FED, tuple(feed_dict), fetches))
+        except TypeError:
+            plan = None
         if plan is None:
             feed_dict = flattened(feed_dict)
             plan = self._plan(fetches, tuple(feed_dict))
-        return plan.run(tuple(feed_dict.values()))
+        return plan.run(feed_dict.values())
 
     def make_callable(
         self, fetches: Any, feed_list: Sequence[Any] | None = None, accept_options: bool = False

@@ -194,7 +194,7 @@ def test_what_a_step_raises_becomes_an_error_with_its_operation(session, own_def
     with pytest.raises(kind, match=sentence) as caught:
         session.run([tf.constant(1) + 1, op])
     assert caught.value.op is op
-    assert str(caught.value) == sentence
+    assert str(caught.value).startswith(sentence)
 
 
 @pytest.mark.parametrize("error", [MemoryError("much"), ValueError("Maximum allowed dimension exceeded")])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -44,7 +46,7 @@ MOVES = {
     "size": (ops.size, lambda x: np.int32(x.size)),
     "rank": (ops.rank, lambda x: np.int32(x.ndim)),
     "list of tensors": (lambda x: ops.convert_to_tensor([x[0, 0], "w", x[0, 1]]), lambda x: [b"a", b"w", b"bc"]),
-    "constant": (lambda x: ops.constant(x), lambda x: x),
+    "constant": (ops.constant, lambda x: x),
     "reshape to its shape": (lambda x: ops.reshape(x, ops.shape(x)), lambda x: x),
 }
 
@@ -69,7 +71,7 @@ COMPUTES = {
     "saturate_cast": lambda x: ops.saturate_cast(x, "int8"),
     "tensordot": lambda x: ops.tensordot(x, x, 2),
     "boolean_mask": lambda x: ops.boolean_mask([1, 2, 3], x[0]),
-    "where": lambda x: ops.where(x),
+    "where": ops.where,
     "unique": lambda x: ops.unique(x[0]),
     "axis": lambda x: ops.reduce_sum([1], axis=x[0, 0]),
     "item": lambda x: ops.constant([1, 2])[x[0, 0]],
@@ -81,11 +83,6 @@ COMPUTES = {
     "number operator": lambda x: tf.constant(1.0) + "a",
     "equality": lambda x: ops.equal(x, "a"),
 }
-_UNARY = """abs ceil cos cumsum exp expm1 floor is_finite is_inf is_nan log log1p log_softmax logical_not negative norm
-ones_like reduce_all reduce_any reduce_logsumexp reduce_max reduce_mean reduce_min reduce_prod reduce_sum relu round
-rsqrt sigmoid sign sin softmax sqrt square tanh zeros_like argmax argmin""".split()
-_BINARY = """add divide equal floordiv greater greater_equal less less_equal logical_and logical_or logical_xor maximum
-minimum mod multiply not_equal pow subtract truediv""".split()
 MADE_FROM_NUMBERS = {
     "eye",
     "ones",
@@ -97,9 +94,8 @@ MADE_FROM_NUMBERS = {
 }
 
 
-def test_every_op_moves_strings_or_refuses_them():
-    tested = {name.split(" ")[0] for name in (*MOVES, *COMPUTES)} | {*_UNARY, *_BINARY}
-    assert set(ops.__all__) <= tested | MADE_FROM_NUMBERS
+# All other ops take tensors alone, and compute.
+ARITHMETIC = sorted({*ops.__all__} - {name.split(" ")[0] for name in (*MOVES, *COMPUTES)} - MADE_FROM_NUMBERS)
 
 
 @pytest.mark.parametrize("name", MOVES)
@@ -133,11 +129,11 @@ def test_computing_ops_refuse_strings_when_the_graph_is_built(name, shape):
             COMPUTES[name](x)
 
 
-@pytest.mark.parametrize("name", [*_UNARY, *_BINARY])
+@pytest.mark.parametrize("name", ARITHMETIC)
 def test_arithmetic_refuses_strings_by_name(name):
     with tf.Graph().as_default():
         x = tf.constant(WORDS)
-        arguments = (x, x) if name in _BINARY else (x,)
+        arguments = (x, x) if "y" in inspect.signature(getattr(ops, name)).parameters else (x,)
         where = name.replace("divide", "truediv")
         with pytest.raises(TypeError, match=rf"^{where}: \w+ has the wrong dtype: got string, expected (a|bool)"):
             getattr(ops, name)(*arguments)
@@ -185,9 +181,9 @@ def test_a_constant_fills_its_shape_with_the_last_string():
 def test_what_is_no_string_is_refused(value):
     with tf.Graph().as_default(), tf.Session() as sess:
         x = tf.placeholder("string")
-        with pytest.raises(TypeError, match="an element is no string: got .*, expected str or bytes"):
+        with pytest.raises(TypeError, match=r"an element is no string: got .*, expected str or bytes"):
             sess.run(x, {x: value})
-        with pytest.raises(TypeError, match="an element is no string: got .*, expected str or bytes"):
+        with pytest.raises(TypeError, match=r"an element is no string: got .*, expected str or bytes"):
             tf.constant(value, "string")
 
 
@@ -195,14 +191,14 @@ def test_what_is_no_string_is_refused(value):
 def test_strings_are_no_feeds_of_numbers(value):
     with tf.Graph().as_default(), tf.Session() as sess:
         x = tf.placeholder("float32")
-        with pytest.raises(TypeError, match="unsupported type: got .*, expected numbers"):
+        with pytest.raises(TypeError, match=r"unsupported type: got .*, expected numbers"):
             sess.run(x, {x: value})
 
 
 @pytest.mark.parametrize("call", [tf.constant, ops.identity, ops.convert_to_tensor, lambda x: ops.concat([x, x], 0)])
 @pytest.mark.parametrize("value", [["a"], np.array(["a"]), np.array([b"a"], object)])
 def test_eager_mode_refuses_strings(call, value):
-    with pytest.raises(TypeError, match="the value has an unsupported type: got .*, expected numbers"):
+    with pytest.raises(TypeError, match=r"the value has an unsupported type: got .*, expected numbers"):
         call(value)
 
 

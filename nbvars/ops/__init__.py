@@ -19,7 +19,7 @@ from nbvars.ops.array_ops import (
     transpose,
 )
 from nbvars.ops.cast_ops import cast, saturate_cast
-from nbvars.ops.constant_ops import constant, eye, fill, linspace, ones, ones_like, range, zeros, zeros_like
+from nbvars.ops.constant_ops import constant, eye, fill, ones, ones_like, zeros, zeros_like
 from nbvars.ops.getitem_ops import getitem
 from nbvars.ops.indexing_ops import (
     boolean_mask,
@@ -81,6 +81,7 @@ from nbvars.ops.math_ops import (
     truediv,
 )
 from nbvars.ops.nn_ops import log_softmax, relu, sigmoid, softmax
+from nbvars.ops.ramp_ops import linspace, range
 from nbvars.ops.random_ops import (
     random_normal,
     random_shuffle,

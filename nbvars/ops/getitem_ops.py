@@ -27,7 +27,7 @@ _INDEX_DTYPES = Dtypes(INTEGER | BOOL, "an integer dtype or bool")
 
 
 def getitem(tensor: TensorValue, key: Any) -> Tensor:
-    """Return ``tensor[key]``.
+    """Return ``tensor[key]``; in a graph, tensors may be indices and bounds of slices.
 
     Raises:
         OutOfRangeError: An integer lies outside its axis; it is an ``IndexError``.
@@ -157,10 +157,12 @@ def _getitem(x: Array, *inputs: Array, key: Key) -> Array:
     if inputs and key.count(_ARRAY) != len(inputs):
         key, inputs = _with_integers(key, inputs)
         _shape_of_item(x.shape, key, tuple(TensorSpec(array.shape, as_dtype(array.dtype)) for array in inputs))
-    given = iter(inputs)
+    if inputs:
+        given = iter(inputs)
+        key = tuple(next(given) if item == _ARRAY else item for item in key)
     try:
         # The dtype keeps a string an object.
-        return np.asarray(x[tuple(next(given) if item == _ARRAY else item for item in key)], x.dtype)
+        return np.asarray(x[key], x.dtype)
     except IndexError as error:
         wrong = message("getitem", "an element of the key is out of range", error, f"indices of shape {x.shape}")
         raise InvalidArgumentError(None, None, wrong) from error

@@ -105,7 +105,9 @@ def _infer_unstack(x: TensorSpec, num: int | None, axis: int) -> tuple[TensorSpe
 
 
 def _unstack(x: Array, num: int | None, axis: int) -> tuple[Array, ...]:
-    return tuple(np.asarray(row, x.dtype) for row in np.moveaxis(x, axis, 0))
+    rows = np.moveaxis(x, axis, 0)
+    # The dtype keeps a string an object.
+    return tuple(rows) if rows.ndim > 1 else tuple([np.asarray(element, x.dtype) for element in rows])
 
 
 UNSTACK = OpDefinition("Unpack", _infer_unstack, _unstack, "unstack")

@@ -53,7 +53,7 @@ def _known_sizes(value: Any) -> tuple[int, ...] | None:
     if isinstance(value, Symbolic):
         known = static_value(value._as_tensor())
         return (known if isinstance(known, tuple) else (known,)) if is_known(known) else None  # type: ignore[return-value]
-    sizes = [static_value(each._as_tensor()) if isinstance(each, Symbolic) else each for each in value]
+    sizes: list[Any] = [static_value(each._as_tensor()) if isinstance(each, Symbolic) else each for each in value]
     return tuple(sizes) if all(type(size) is int for size in sizes) else None
 
 

@@ -118,9 +118,13 @@ def _of_item(op: Operation) -> Sizes:
 
 
 def _of_same(op: Operation) -> Sizes:
-    """Return the value of the only input, if it is one of integers."""
+    """Return the value of the only input, if it is one of integers that the output can hold."""
     source, result = op._inputs[0]._dtype, op._outputs[0]._dtype
-    return static_value(op._inputs[0]) if source.is_integer and result.is_integer and not source.is_ref_dtype else None
+    if not (source.is_integer and result.is_integer) or source.is_ref_dtype:
+        return None
+    value = static_value(op._inputs[0])
+    sizes = value if isinstance(value, tuple) else (value,)
+    return value if all(size is None or result.min <= size <= result.max for size in sizes) else None
 
 
 def _of_reshape(op: Operation) -> Sizes:

@@ -45,7 +45,7 @@ def convert_to_tensor(
     Floats become float32, ints int32, bools bool and complex numbers complex128; arrays and NumPy's numbers
     keep their dtype; a ``TensorShape`` becomes a vector of int32. ``dtype`` converts where NumPy's
     ``same_kind`` rule allows it. An array is copied; a variable is not: its tensor shows later updates, as
-    ``value()`` does. ``IndexedSlices`` are added up.
+    ``value()`` does. ``IndexedSlices`` are added up. In a graph, strings become tensors of ``string``.
 
     Args:
         value: A number, an array, a tensor, a variable, ``IndexedSlices``, or nested lists of those.

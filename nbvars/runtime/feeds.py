@@ -17,7 +17,6 @@ from nbvars.runtime.conversion import value_of
 from nbvars.runtime.definition import Array
 from nbvars.runtime.text import as_text
 
-
 _ndarray = np.ndarray
 
 

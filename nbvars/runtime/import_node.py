@@ -68,6 +68,8 @@ class NodeReader:
         if definition is not None:
             attrs = _own_attrs(definition, inputs, attrs)
         outputs = _outputs(definition, inputs, attrs, types)
+        for dtype, _ in outputs:
+            expect_type(_WHERE, "the dtype of an output", dtype, DType, "a DType")
         op = Operation(self._graph, node.op, node.name, tuple(inputs), controls, attrs, definition, context)
         op._outputs = tuple(
             GraphTensor(op, i, dtype, shape) for i, (dtype, shape) in enumerate(_merged(outputs, shapes))

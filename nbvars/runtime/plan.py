@@ -7,7 +7,7 @@ fetched is read when all steps are done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
@@ -58,7 +58,7 @@ class Plan:
         self._result = result
         self._disabled: Step | None = None
 
-    def run(self, values: Sequence[Any] = ()) -> Any:
+    def run(self, values: Collection[Any] = ()) -> Any:
         """Run once, with ``values`` for the fed tensors; return what is fetched."""
         slots = self._start.copy()
         if values:

@@ -26,6 +26,6 @@ def as_text(where: str, value: Any) -> npt.NDArray[Any]:
     for position, element in np.ndenumerate(array):
         if not isinstance(element, (str, bytes)):
             wrong = "an element is no string"
-            raise TypeError(message(where, wrong, type(element).__name__, "str or bytes", "use cast for numbers"))
+            raise TypeError(message(where, wrong, type(element).__name__, "str or bytes"))
         encoded[position] = element.encode() if isinstance(element, str) else bytes(element)
     return encoded

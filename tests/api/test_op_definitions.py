@@ -157,6 +157,9 @@ CASES = [
             (("array", None, "array"), IDX, IDX),
             (("array",), B),
             (("array", 1), B[:, 0]),
+            (("integer",), np.array(-1)),
+            ((slice(None), None, "integer"), np.array(2, np.int32)),
+            (("array", "integer"), IDX, np.array(1)),
         )
     ],
     *[
@@ -229,6 +232,7 @@ def test_inference_copes_with_unknown_shapes(op_type):
     ("op_type", "attribute"),
     [
         ("Reshape", "shape"),
+        ("Eye", "shape"),
         ("Fill", "dims"),
         ("BroadcastTo", "shape"),
         ("Tile", "multiples"),

@@ -443,6 +443,8 @@ CONST = {"dtype": {"type": 1}, "value": {"tensor": {"dtype": 1, "tensor_shape": 
         ([node("a", "VariableV2", shape={"shape": {}})], "'dtype'"),
         ([node("a", "Placeholder", dtype={"type": 999})], "unknown dtype"),
         ([node("a", "Neg")], "missing"),
+        ([node("a", "Const", **CONST), node("b", "Cast", ["a"], dtype={"i": 3})], "dtype of an output"),
+        ([node("a", "PlaceholderWithDefault", dtype={"type": 1})], "PlaceholderWithDefault cannot be imported"),
         ([node("a", "Const", **CONST, _output_shapes={"list": {"shape": [{"dim": [{"size": 2}]}]}})], "compatible"),
     ],
 )

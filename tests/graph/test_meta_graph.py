@@ -102,7 +102,11 @@ def test_numbers_and_strings_come_back(values, expected):
         assert other.get_collection("mine") == expected
 
 
-@pytest.mark.parametrize("values", [[object()], [1, "a"], [True], [2**70], [None, 1], [{"a": 1}], [1, 0.5]], ids=["object", "mixed", "bool", "large", "none", "dict", "int and float"])
+@pytest.mark.parametrize(
+    "values",
+    [[object()], [1, "a"], [True], [2**70], [None, 1], [{"a": 1}], [1, 0.5]],
+    ids=["object", "mixed", "bool", "large", "none", "dict", "int and float"],
+)
 def test_other_values_are_left_out_with_a_warning(values, caplog):
     with tf.Graph().as_default() as graph, caplog.at_level(logging.WARNING, "nbvars"):
         for value in values:

@@ -243,5 +243,6 @@ def test_shapes_are_inferred_through_unknown_sizes():
         assert ops.range(ops.shape(x)[1]).shape.as_list() == [3]
         assert ops.range(tf.constant(7), delta=2).shape.as_list() == [4]
         assert ops.range(ops.shape(x)[0]).shape.as_list() == [None]
+        assert ops.zeros([ops.cast(tf.constant(257), "uint8")]).shape.as_list() == [None]
         assert ops.shape(x).shape.as_list() == [2]
         assert ops.shape(y).shape.as_list() == [None]

@@ -1,9 +1,9 @@
-"""How numbers, lists, arrays, variables and slices become tensors."""
+"""How numbers, lists, arrays, variables and slices become tensors, of values or of a graph."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,22 +14,27 @@ from nbvars.dtypes import DType, as_dtype, as_numeric_dtype
 from nbvars.graph.indexed_slices import CONVERSIONS, IndexedSlices
 from nbvars.graph.mode import executing_eagerly
 from nbvars.graph.tensor import OPERATORS, GraphTensor, Symbolic, Tensor, TensorLike, TensorValue
+from nbvars.runtime.arrays import (
+    DEFAULTS,
+    collect_types,
+    from_array,
+    from_leaves,
+    from_python,
+    is_sequence,
+    memory_of,
+    regular,
+    sizes_of,
+    without_dimensions,
+    wrong_dtype,
+)
 from nbvars.runtime.constants import add_constant, static_value
 from nbvars.runtime.context import current_device
-from nbvars.runtime.quiet import quietly
 from nbvars.runtime.tensor import DTYPE_OF, EagerTensor, LiveTensor
 from nbvars.runtime.text import as_text, is_text
 from nbvars.shapes import Dimension, TensorShape
 
 Array = npt.NDArray[Any]
 
-# The dtypes that Python's numbers get where nothing else asks for one.
-_DEFAULTS: dict[type, DType] = {
-    bool: dtypes.bool_,
-    int: dtypes.int32,
-    float: dtypes.float32,
-    complex: dtypes.complex128,
-}
 _PACKED = "packed"
 """The name of the operation that puts a list of tensors together, where nothing else names it."""
 
@@ -75,7 +80,7 @@ def convert_to_tensor(
 
 def _apart_from(value: Any, tensor: EagerTensor) -> EagerTensor:
     """Return ``tensor``, copied if it lies in the memory of an array that a user may change."""
-    if not np.may_share_memory(tensor._array, _memory(value)):
+    if not np.may_share_memory(tensor._array, memory_of(value)):
         return tensor
     return EagerTensor._wrap(tensor._array.copy(), tensor._device)
 
@@ -99,7 +104,7 @@ def tensor_or_array(
     """
     if (dtype is dtypes.string or (dtype is None and is_text(value))) and not _holds_tensor(value):
         return as_text(where, value)
-    tensor = _from_list(where, value, dtype, name) if _is_sequence(value) else borrow(value, dtype, where)
+    tensor = _from_list(where, value, dtype, name) if is_sequence(value) else borrow(value, dtype, where)
     if isinstance(tensor, GraphTensor):
         return tensor
     assert isinstance(tensor, EagerTensor)
@@ -111,7 +116,7 @@ def tensor_or_array(
 
 
 def _holds_tensor(value: Any) -> bool:
-    return isinstance(value, TensorLike) or (_is_sequence(value) and _dtype_of_tensors(value) is not None)
+    return isinstance(value, TensorLike) or (is_sequence(value) and _dtype_of_tensors(value) is not None)
 
 
 def value_of(value: Any, dtype: DType | None = None, where: str = "convert_to_tensor") -> EagerTensor:
@@ -129,23 +134,23 @@ def borrow(value: Any, dtype: DType | None = None, where: str = "convert_to_tens
     The result is an ``EagerTensor`` even in graph mode, unless ``value`` is, or holds, something of a graph.
     """
     if type(value) is np.ndarray:
-        array = _from_array(where, value, dtype)
-    elif type(value) in _DEFAULTS:
-        array = _from_python(where, value, _DEFAULTS[type(value)], dtype)
+        array = from_array(where, value, dtype)
+    elif type(value) in DEFAULTS:
+        array = from_python(where, value, DEFAULTS[type(value)], dtype)
     elif isinstance(value, TensorLike):
         tensor = value._as_tensor()
         found = tensor._dtype.base_dtype
         if dtype is not None and found is not dtype:
-            raise TypeError(_wrong_dtype(where, found, dtype, "use cast"))
+            raise TypeError(wrong_dtype(where, found, dtype, "use cast"))
         return tensor
     elif isinstance(value, IndexedSlices):
         return borrow(_sum_of_slices(where, value), dtype, where)
-    elif _is_sequence(value):
+    elif is_sequence(value):
         return _from_list(where, value, dtype, _PACKED)
     elif isinstance(value, (TensorShape, Dimension)):
-        return borrow(_sizes(where, value), dtype, where)
+        return borrow(sizes_of(where, value), dtype, where)
     else:
-        array = _from_array(where, np.asarray(value), dtype)
+        array = from_array(where, np.asarray(value), dtype)
     return EagerTensor._wrap(array, current_device())
 
 
@@ -175,42 +180,6 @@ def match(where: str, *values: Any) -> list[Any]:
     return matched
 
 
-def _memory(value: Any) -> Any:
-    """Return what holds the memory of ``value``, for NumPy's test of sharing."""
-    return () if isinstance(value, (bool, int, float, complex, *_SEQUENCES)) else np.asarray(value)
-
-
-_SEQUENCES = (list, tuple, range)
-
-
-def _is_sequence(value: object) -> TypeGuard[Sequence[Any]]:
-    return isinstance(value, _SEQUENCES)
-
-
-def _from_array(where: str, array: Array, dtype: DType | None) -> Array:
-    """Return ``array`` in native byte order and as ``dtype``, itself if it is that already."""
-    found = DTYPE_OF.get(array.dtype)
-    if found is None:
-        found = _supported(where, array)
-        array = array.astype(found.numpy_dtype)
-    if dtype is None or dtype is found:
-        return array
-    if _RANKS[found] > _RANKS[dtype]:
-        remedy = "convert the array with astype first" if array.ndim else "use cast"
-        raise TypeError(_wrong_dtype(where, found, dtype, remedy))
-    result: Array = quietly(array.astype, dtype.numpy_dtype)
-    return result
-
-
-def _supported(where: str, array: Array) -> DType:
-    """Return the dtype of an array whose dtype is not one of nbvars's own objects."""
-    try:
-        return as_numeric_dtype(array.dtype)
-    except TypeError:
-        expected = "numbers, or nested lists of numbers"
-        raise TypeError(message(where, "the value has an unsupported type", array.dtype, expected)) from None
-
-
 def _from_list(where: str, value: Sequence[Any], dtype: DType | None, name: str) -> Tensor:
     """Return nested lists as a tensor; in a graph, if they hold something of one, by an operation called ``name``."""
     elements = _from_sequence(where, value, dtype, name)
@@ -220,72 +189,12 @@ def _from_list(where: str, value: Sequence[Any], dtype: DType | None, name: str)
 def _from_sequence(where: str, value: Sequence[Any], dtype: DType | None, name: str) -> Array | GraphTensor:
     """Return nested lists as an array; as a tensor of a graph, if they hold one."""
     leaves: set[type] = set()
-    _collect_types(value, leaves)
+    collect_types(value, leaves)
     if any(issubclass(leaf, (TensorLike, IndexedSlices)) for leaf in leaves):
         return _stacked(where, value, dtype, name)
     if Dimension in leaves:
-        return _from_sequence(where, _without_dimensions(where, value), dtype, name)
-    if leaves <= _DEFAULTS.keys():
-        # An empty list holds nothing that could not become any dtype.
-        empty = dtypes.float32 if dtype is None else dtype
-        return _from_python(
-            where,
-            value,
-            max(map(_DEFAULTS.__getitem__, leaves), key=_RANKS.__getitem__, default=empty),
-            dtype,
-        )
-    return _from_array(where, _regular(where, value), dtype)
-
-
-def _sizes(where: str, value: TensorShape | Dimension) -> Any:
-    """Return a shape or a dimension, which must be known, as an array of integers."""
-    sizes = TensorShape([value]) if isinstance(value, Dimension) else value
-    if not sizes.is_fully_defined():
-        raise ValueError(message(where, "the shape is not fully known", value, "known sizes only"))
-    known = np.array(sizes.as_list(), np.int64)
-    fitting = known if (known > dtypes.int32.max).any() else known.astype(np.int32)
-    return fitting[0] if isinstance(value, Dimension) else fitting
-
-
-def _without_dimensions(where: str, value: Any) -> Any:
-    """Return nested lists with numbers in the place of dimensions."""
-    if _is_sequence(value):
-        return [_without_dimensions(where, element) for element in value]
-    return int(_sizes(where, value)) if isinstance(value, Dimension) else value
-
-
-def _collect_types(value: Sequence[Any], leaves: set[type]) -> None:
-    """Add the types of the elements of nested lists to ``leaves``."""
-    types = set(map(type, value))
-    leaves |= types - set(_SEQUENCES)
-    if not types.isdisjoint(_SEQUENCES):
-        for element in value:
-            if _is_sequence(element):
-                _collect_types(element, leaves)
-
-
-def _from_python(where: str, value: Any, default: DType, dtype: DType | None) -> Array:
-    """Return a Python number, or nested lists, as an array of ``dtype``, of ``default`` without one."""
-    remedy = ""
-    if dtype is None:
-        dtype = default
-        remedy = "pass dtype=int64" if default is dtypes.int32 else ""
-    elif _RANKS[default] > _RANKS[dtype] and not (default is dtypes.int32 and dtype.is_unsigned):
-        raise TypeError(_wrong_dtype(where, _python_name(default), dtype, "use cast"))
-    try:
-        return _regular(where, value, dtype.numpy_dtype)
-    except OverflowError as error:
-        raise ValueError(message(where, f"a number does not fit {dtype}", _brief(value), dtype, remedy)) from error
-
-
-def _regular(where: str, value: Any, numpy_dtype: np.dtype[Any] | None = None) -> Array:
-    """Return ``np.array(value)``, with nbvars's error for a ragged list."""
-    try:
-        array: Array = quietly(np.array, value, numpy_dtype)
-    except ValueError as error:
-        wrong = "the nested lists do not form an array"
-        raise ValueError(message(where, wrong, _brief(value), "lists of equal lengths")) from error
-    return array
+        return _from_sequence(where, without_dimensions(where, value), dtype, name)
+    return from_leaves(where, value, leaves, dtype)
 
 
 def _stacked(where: str, value: Sequence[Any], dtype: DType | None, name: str) -> Array | GraphTensor:
@@ -296,7 +205,7 @@ def _stacked(where: str, value: Sequence[Any], dtype: DType | None, name: str) -
 
     def converted(element: Any) -> Any:
         nonlocal has_symbols
-        if _is_sequence(element):
+        if is_sequence(element):
             return [converted(inner) for inner in element]
         if executing_eagerly() and dtype is not dtypes.string:
             tensor = borrow(element, dtype, where)
@@ -307,24 +216,24 @@ def _stacked(where: str, value: Sequence[Any], dtype: DType | None, name: str) -
         return found
 
     def packed(element: Any) -> Any:
-        if not _is_sequence(element):
+        if not is_sequence(element):
             return element
         parts = [packed(inner) for inner in element]
         if any(isinstance(part, GraphTensor) for part in parts):
             return OPERATORS["stack"](parts, name=name)
-        return _regular(where, parts, None if dtype is None else dtype.numpy_dtype)
+        return regular(where, parts, None if dtype is None else dtype.numpy_dtype)
 
     elements = converted(value)
     if has_symbols:
         stacked: GraphTensor = packed(elements)
         return stacked
-    return _regular(where, elements, None if dtype is None else dtype.numpy_dtype)
+    return regular(where, elements, None if dtype is None else dtype.numpy_dtype)
 
 
 def _dtype_of_tensors(value: Sequence[Any]) -> DType | None:
     """Return the dtype of the first tensor in nested lists."""
     for element in value:
-        found = _dtype_of_tensors(element) if _is_sequence(element) else None
+        found = _dtype_of_tensors(element) if is_sequence(element) else None
         if isinstance(element, (TensorLike, IndexedSlices)):
             found = element.dtype.base_dtype
         if found is not None:
@@ -338,31 +247,6 @@ def _sum_of_slices(where: str, slices: IndexedSlices) -> Tensor:
         wrong = "IndexedSlices without a dense_shape cannot become a tensor"
         raise ValueError(message(where, wrong, "dense_shape None", "the shape of the whole tensor"))
     return OPERATORS["sum_of_slices"](slices.values, slices.indices, slices._dense_shape)
-
-
-def _rank(dtype: DType) -> int:
-    """Return the place of ``dtype`` in the order in which NumPy's ``same_kind`` rule allows conversions."""
-    if dtype.is_integer:
-        return 1 if dtype.is_unsigned else 2
-    return 0 if dtype.is_bool else 3 if dtype.is_floating else 4
-
-
-_RANKS = {dtype: _rank(dtype) for dtype in dtypes.ALL}
-
-
-def _python_name(default: DType) -> str:
-    """Return the name of the Python type whose default dtype this is."""
-    return next(python_type.__name__ for python_type, dtype in _DEFAULTS.items() if dtype is default)
-
-
-def _wrong_dtype(where: str, got: object, expected: DType, remedy: str) -> str:
-    return message(where, "the value has the wrong dtype", got, expected, remedy)
-
-
-def _brief(value: object) -> str:
-    """Return ``repr(value)``, cut to what a message can hold."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 CONVERSIONS.update(borrow=borrow, convert_to_tensor=convert_to_tensor, static_value=static_value)

@@ -41,6 +41,14 @@ def executing_eagerly() -> bool:
     return scopes[-1].is_eager if scopes else _process["is_eager"]
 
 
+def expect_graph_mode(where: str) -> None:
+    """Raise ``RuntimeError`` in eager mode."""
+    if executing_eagerly():
+        wrong = f"{where}() is not compatible with eager execution"
+        remedy = "use `with Graph().as_default():` or disable_eager_execution()"
+        raise RuntimeError(message(where, wrong, "eager mode", "graph mode", remedy))
+
+
 def enable_eager_execution() -> None:
     """Make ops run at once, wherever no graph is entered: the default.
 

@@ -8,7 +8,7 @@ from nbvars.checks import message
 from nbvars.dtypes import DType, as_dtype
 from nbvars.errors import InvalidArgumentError
 from nbvars.graph.graph import get_default_graph
-from nbvars.graph.mode import executing_eagerly
+from nbvars.graph.mode import expect_graph_mode
 from nbvars.graph.operation import Operation
 from nbvars.graph.tensor import GraphTensor, Tensor, TensorValue
 from nbvars.runtime.conversion import convert_to_tensor
@@ -30,18 +30,11 @@ def placeholder(dtype: Any, shape: Any = None, name: str | None = None) -> Tenso
 
     Source: TensorFlow 1 API pages, ``tf.placeholder``.
     """
-    _expect_graph_mode("placeholder")
+    expect_graph_mode("placeholder")
     dtype, known = as_dtype(dtype).base_dtype, TensorShape(shape)
     attrs = {"dtype": dtype, "shape": known}
     op = get_default_graph()._add_op("Placeholder", (), [(dtype, known)], name or "Placeholder", attrs, PLACEHOLDER)
     return op._outputs[0]
-
-
-def _expect_graph_mode(where: str) -> None:
-    if executing_eagerly():
-        wrong = f"{where}() is not compatible with eager execution"
-        remedy = "use `with Graph().as_default():` or disable_eager_execution()"
-        raise RuntimeError(message(where, wrong, "eager mode", "graph mode", remedy))
 
 
 def _prepare(op: Operation, plan: PlanBuilder) -> None:
@@ -78,7 +71,7 @@ def placeholder_with_default(input: TensorValue, shape: Any, name: str | None = 
 
     Source: TensorFlow 1 API pages, ``tf.placeholder_with_default``.
     """
-    _expect_graph_mode("placeholder_with_default")
+    expect_graph_mode("placeholder_with_default")
     default, known = convert_to_tensor(input), TensorShape(shape)
     if not known.is_compatible_with(default.shape):
         raise ValueError(message("placeholder_with_default", "input has the wrong shape", default.shape, known))

@@ -8,7 +8,7 @@ from typing import Any
 from nbvars.checks import message
 from nbvars.graph.graph import Graph, get_default_graph
 from nbvars.graph.messages import as_message
-from nbvars.graph.mode import executing_eagerly
+from nbvars.graph.mode import expect_graph_mode
 from nbvars.graph.operation import Operation
 from nbvars.graph.tensor import GraphTensor
 from nbvars.runtime.import_node import NodeReader
@@ -68,13 +68,6 @@ def import_graph_def(
             context.name = scope + context.name
         _add(graph, operations, scope)
     return None if return_elements is None else elements
-
-
-def expect_graph_mode(where: str) -> None:
-    """Raise ``RuntimeError`` in eager mode."""
-    if executing_eagerly():
-        wrong = f"{where}() is not compatible with eager execution"
-        raise RuntimeError(message(where, wrong, "eager mode", "graph mode", "use `with Graph().as_default():`"))
 
 
 def _replacements(graph: Graph, input_map: Mapping[str, Any]) -> dict[tuple[str, int], Any]:

@@ -93,7 +93,8 @@ class NodeReader:
             raise ValueError(message(_WHERE, wrong, index, f"an output of {len(op._outputs)}"))
         own = None if op is None else op._outputs[index]
         tensor: GraphTensor | None = self._replaced.get((name, index), own)
-        assert tensor is not None, name  # what else is missing, in_order has found
+        if tensor is None:  # an attribute names what comes later; of inputs, in_order has found what is missing
+            raise ValueError(message(_WHERE, f"{name}:{index} is not there yet", "a later node", "an earlier one"))
         if tensor is not own:
             self.used.add((name, index))
             if own is not None and own._dtype.base_dtype is not tensor._dtype.base_dtype:

@@ -12,7 +12,8 @@ from nbvars import proto
 from nbvars.checks import message
 from nbvars.graph.graph import Graph, get_default_graph
 from nbvars.graph.messages import as_message, is_in_scope, strip_name_scope
-from nbvars.runtime.import_graph import expect_graph_mode, import_graph_def
+from nbvars.graph.mode import expect_graph_mode
+from nbvars.runtime.import_graph import import_graph_def
 from nbvars.train.collection_def import add_collections, check_collections, collection_defs
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from nbvars import proto
@@ -22,22 +21,6 @@ CONTEXT = "_context"
 
 # TensorFlow reads older graphs in other ways; this is the version of its release 1.15.
 _PRODUCER = 134
-
-
-def implied_attrs(op_type: str, inputs: Sequence[GraphTensor]) -> dict[str, Any]:
-    """Return the attributes that TensorFlow's nodes have, and ours do not: what the inputs say anyway."""
-    if not inputs or op_type in _WITHOUT_TYPE:
-        return {}
-    attrs: dict[str, Any] = {_TYPE_ATTRS.get(op_type, "T"): inputs[0]._dtype.base_dtype}
-    if "Scatter" in op_type and len(inputs) > 1:
-        attrs["Tindices"] = inputs[1]._dtype.base_dtype
-    if op_type in ("AddN", "Pack"):
-        attrs["N"] = len(inputs)
-    return attrs
-
-
-_TYPE_ATTRS = {"IsVariableInitialized": "dtype", "Cast": "SrcT"}
-_WITHOUT_TYPE = ("LogicalAnd", "LogicalOr", "LogicalNot", "PlaceholderWithDefault")
 
 
 def node_def_of(op: Operation, add_shapes: bool = False) -> Any:
@@ -61,9 +44,7 @@ def input_name(tensor: GraphTensor) -> str:
 
 def _attrs_of(op: Operation, add_shapes: bool) -> dict[str, Any]:
     """Return all that is written as attributes."""
-    attrs = dict(op._attrs)
-    if op._definition is not None:
-        attrs = implied_attrs(op._type, op._inputs) | attrs
+    attrs = op._attrs_with_implied()
     if op._outputs and getattr(op._definition, "outputs", op._definition) is None:
         # No rule says what the outputs are.
         attrs[OUTPUT_TYPES] = tuple(tensor._dtype for tensor in op._outputs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from nbvars.checks import message
+from nbvars.graph.implied_attrs import implied_attrs
 from nbvars.graph.mode import session_for
 
 if TYPE_CHECKING:
@@ -128,11 +129,15 @@ class Operation(GraphPart):
 
     def get_attr(self, name: str) -> Any:
         """Return the attribute ``name``; ``ValueError`` if there is none."""
-        try:
-            return self._attrs[name]
-        except KeyError as error:
+        attrs = self._attrs_with_implied()
+        if name not in attrs:
             wrong = f"operation {self._name!r} has no such attribute"
-            raise ValueError(message("get_attr", wrong, repr(name), f"one of {sorted(self._attrs)}")) from error
+            raise ValueError(message("get_attr", wrong, repr(name), f"one of {sorted(attrs)}"))
+        return attrs[name]
+
+    def _attrs_with_implied(self) -> dict[str, Any]:
+        implied = {} if self._definition is None else implied_attrs(self._type, self._inputs)
+        return implied | self._attrs
 
     def values(self) -> tuple[GraphTensor, ...]:
         """Return ``outputs`` as a tuple."""

@@ -13,7 +13,8 @@ from nbvars.dtypes import DType
 from nbvars.graph.attr_value import from_attr_value, with_makers
 from nbvars.graph.control_flow import ControlFlowContext, check_reaches
 from nbvars.graph.graph import Graph
-from nbvars.graph.node_def import COLOCATION, CONTEXT, OUTPUT_SHAPES, OUTPUT_TYPES, implied_attrs
+from nbvars.graph.implied_attrs import implied_attrs
+from nbvars.graph.node_def import COLOCATION, CONTEXT, OUTPUT_SHAPES, OUTPUT_TYPES
 from nbvars.graph.operation import Operation
 from nbvars.graph.tensor import GraphTensor
 from nbvars.runtime.building import infer_outputs

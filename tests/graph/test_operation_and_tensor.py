@@ -247,3 +247,15 @@ def test_eval_and_run_use_the_default_session(x):
             y.eval({x: [1, 2, 3]})
         with pytest.raises(ValueError, match="must be from the same graph as the session"):
             variable.initializer.run()
+
+
+def test_attributes_that_the_inputs_tell_are_there():
+    with tf.Graph().as_default():
+        x = tf.constant([1.0, 2.0])
+        assert tf.add(x, x).op.get_attr("T") is tf.float32
+        assert tf.cast(x, tf.int32).op.get_attr("SrcT") is tf.float32
+        assert tf.stack([x, x, x]).op.get_attr("N") == 3
+        update = tf.Variable([1, 2]).scatter_add(tf.IndexedSlices([1], np.array([0])))
+        assert update.op.get_attr("Tindices") is tf.int64
+        with pytest.raises(ValueError, match="no such attribute: got 'nope', expected one of .*'T'"):
+            tf.add(x, x).op.get_attr("nope")

@@ -257,5 +257,5 @@ def test_attributes_that_the_inputs_tell_are_there():
         assert tf.stack([x, x, x]).op.get_attr("N") == 3
         update = tf.Variable([1, 2]).scatter_add(tf.IndexedSlices([1], np.array([0])))
         assert update.op.get_attr("Tindices") is tf.int64
-        with pytest.raises(ValueError, match="no such attribute: got 'nope', expected one of .*'T'"):
+        with pytest.raises(ValueError, match=r"no such attribute: got 'nope', expected one of .*'T'"):
             tf.add(x, x).op.get_attr("nope")

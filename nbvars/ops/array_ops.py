@@ -11,6 +11,7 @@ from nbvars import dtypes
 from nbvars.checks import expect_dtype_in, message
 from nbvars.dtypes import DType, as_numeric_dtype
 from nbvars.graph.tensor import Tensor, TensorValue
+from nbvars.ops.legacy_arguments import renamed
 from nbvars.ops.rows import INTEGER
 from nbvars.ops.shape_rules import (
     Sizes,
@@ -141,11 +142,13 @@ def _infer_expand_dims(x: TensorSpec, axis: int) -> TensorSpec:
 EXPAND_DIMS = OpDefinition("ExpandDims", _infer_expand_dims, np.expand_dims)
 
 
-def expand_dims(input: TensorValue, axis: int, name: str | None = None) -> Tensor:
-    """Insert an axis of size 1, which is then the axis ``axis``.
+def expand_dims(input: TensorValue, axis: int | None = None, name: str | None = None, dim: int | None = None) -> Tensor:
+    """Insert an axis of size 1, which is then the axis ``axis``; ``dim`` is its older name.
 
     Source: TensorFlow 1 API pages, ``tf.expand_dims``.
     """
+    if dim is not None:
+        axis = renamed("expand_dims", "axis", axis, "dim", dim)
     return apply_op(EXPAND_DIMS, input, name=name, axis=as_int("expand_dims", "axis", axis))
 
 
@@ -164,11 +167,15 @@ def _infer_squeeze(x: TensorSpec, axis: tuple[int, ...] | None) -> TensorSpec:
 SQUEEZE = OpDefinition("Squeeze", _infer_squeeze, lambda x, axis: np.squeeze(x, axis or None))
 
 
-def squeeze(input: TensorValue, axis: Sizes | None = None, name: str | None = None) -> Tensor:
-    """Remove axes of size 1: all of them, or those given.
+def squeeze(
+    input: TensorValue, axis: Sizes | None = None, name: str | None = None, squeeze_dims: Sizes | None = None
+) -> Tensor:
+    """Remove axes of size 1: all of them, or those given; ``squeeze_dims`` is the older name of ``axis``.
 
     Source: TensorFlow 1 API pages, ``tf.squeeze``.
     """
+    if squeeze_dims is not None:
+        axis = renamed("squeeze", "axis", axis, "squeeze_dims", squeeze_dims)
     # As on TensorFlow's page, an empty list means all, like None.
     axes = None if axis is None else as_sizes("squeeze", "axis", axis)
     return apply_op(SQUEEZE, input, name=name, axis=None if axes == () else axes)

@@ -9,6 +9,7 @@ import numpy as np
 
 from nbvars.checks import message
 from nbvars.graph.tensor import Symbolic, Tensor, TensorValue
+from nbvars.ops.legacy_arguments import renamed
 from nbvars.ops.shape_rules import (
     Sizes,
     as_int,
@@ -46,14 +47,27 @@ def _infer_concat(*values: TensorSpec, axis: int) -> TensorSpec:
     return TensorSpec((*(others or ())[:at], total, *(others or ())[at + 1 :]), dtype)
 
 
+_INTEGERS = (int, np.integer)
+
 CONCAT = OpDefinition("ConcatV2", _infer_concat, lambda *values, axis: np.concatenate(values, axis), "concat")
 
 
-def concat(values: Sequence[TensorValue], axis: int, name: str | None = None) -> Tensor:
+def concat(
+    values: Sequence[TensorValue] | int,
+    axis: int | Sequence[TensorValue] | None = None,
+    name: str | None = None,
+    concat_dim: int | None = None,
+) -> Tensor:
     """Join tensors of one dtype along an axis that they have.
+
+    The order of TensorFlow 0.x, ``concat(axis, values)``, is understood, too, and ``concat_dim`` for ``axis``.
 
     Source: TensorFlow 1 API pages, ``tf.concat``.
     """
+    if concat_dim is not None:
+        axis = renamed("concat", "axis", axis, "concat_dim", concat_dim)
+    elif isinstance(values, _INTEGERS) and isinstance(axis, (list, tuple)):
+        values, axis = axis, values
     inputs = _inputs("concat", values)
     return apply_op(CONCAT, *inputs, name=name, axis=as_int("concat", "axis", axis))
 
@@ -157,13 +171,27 @@ def _split(x: Array, num_or_size_splits: int | tuple[int, ...], axis: int) -> tu
 SPLIT = OpDefinition("SplitV", _infer_split, _split, "split")
 
 
-def split(value: TensorValue, num_or_size_splits: Any, axis: int = 0, name: str | None = None) -> list[Tensor]:
-    """Cut a tensor along an axis, into a number of equal parts or into parts of the given sizes.
+def split(
+    value: TensorValue,
+    num_or_size_splits: Any = None,
+    axis: Any = None,
+    name: str | None = None,
+    split_dim: int | None = None,
+    num_split: int | None = None,
+) -> list[Tensor]:
+    """Cut a tensor along an axis (by default 0), into a number of equal parts or into parts of the given sizes.
 
-    One size may be -1, which is then what is left.
+    One size may be -1, which is then what is left. The order of TensorFlow 0.x, ``split(axis, number, value)``, is
+    understood, too, as are the names ``split_dim`` and ``num_split``.
 
     Source: TensorFlow 1 API pages, ``tf.split``.
     """
+    if split_dim is not None:
+        axis = renamed("split", "axis", axis, "split_dim", split_dim)
+    elif isinstance(value, _INTEGERS) and axis is not None and not isinstance(axis, _INTEGERS):
+        value, axis = axis, value
+    if num_split is not None:
+        num_or_size_splits = renamed("split", "num_or_size_splits", num_or_size_splits, "num_split", num_split)
     sizes: int | tuple[int, ...]
     if isinstance(num_or_size_splits, (list, tuple)):
         sizes = as_sizes("split", "num_or_size_splits", num_or_size_splits)
@@ -171,8 +199,8 @@ def split(value: TensorValue, num_or_size_splits: Any, axis: int = 0, name: str 
         sizes = as_int("split", "num_or_size_splits", num_or_size_splits)
     else:
         sizes = as_sizes("split", "num_or_size_splits", num_or_size_splits)
-    parts = apply_op_to_many(SPLIT, value, name=name, num_or_size_splits=sizes, axis=as_int("split", "axis", axis))
-    return list(parts)
+    at = as_int("split", "axis", 0 if axis is None else axis)
+    return list(apply_op_to_many(SPLIT, value, name=name, num_or_size_splits=sizes, axis=at))
 
 
 def _infer_tile(x: TensorSpec, multiples: tuple[int, ...] | None) -> TensorSpec:

@@ -9,6 +9,7 @@ import numpy as np
 
 from nbvars.checks import expect_dtype_in, message
 from nbvars.graph.tensor import Symbolic, Tensor, TensorValue
+from nbvars.ops.legacy_arguments import renamed
 from nbvars.ops.rows import FLOATING_OR_COMPLEX, NUMERIC, reduced_shape, widened
 from nbvars.ops.shape_rules import (
     as_int,
@@ -165,8 +166,9 @@ def norm(
     tensor: TensorValue,
     ord: str | float = "euclidean",
     axis: Any = None,
-    keepdims: bool = False,
+    keepdims: bool | None = None,
     name: str | None = None,
+    keep_dims: bool | None = None,
 ) -> Tensor:
     """Return the norm of vectors (one axis), of matrices (two axes) or of all elements.
 
@@ -177,10 +179,13 @@ def norm(
         axis: One axis, or two; all elements as one vector without.
         keepdims: Keep the axes, with size 1.
         name: Name of the op.
+        keep_dims: The older name of ``keepdims``.
 
     Source: TensorFlow 1 API pages, ``tf.norm``.
     """
     if not isinstance(ord, (str, int, float, np.integer, np.floating)):
         raise TypeError(message("norm", "ord has the wrong type", type(ord).__name__, "a string or a real number"))
+    if keep_dims is not None:
+        keepdims = renamed("norm", "keepdims", keepdims, "keep_dims", keep_dims)
     axes = None if axis is None else as_sizes("norm", "axis", axis)
     return apply_op(NORM, tensor, name=name, ord=ord, axis=axes, keepdims=bool(keepdims))

@@ -13,6 +13,7 @@ from nbvars.checks import expect_dtype_in, message
 from nbvars.dtypes import DType, as_numeric_dtype
 from nbvars.errors import InvalidArgumentError
 from nbvars.graph.tensor import Tensor, TensorValue
+from nbvars.ops.legacy_arguments import renamed
 from nbvars.ops.rows import BOOL, FLOATING, INTEGER, NUMERIC, REAL, Dtypes, reduced_shape, reduction, widened
 from nbvars.ops.shape_rules import as_int, normal_axis
 from nbvars.runtime.definition import Array, OpDefinition, TensorSpec
@@ -129,26 +130,48 @@ ARGMAX = _arg_definition("argmax", "ArgMax", np.argmax)
 ARGMIN = _arg_definition("argmin", "ArgMin", np.argmin)
 
 
+def _find(
+    op: str, definition: OpDefinition, x: TensorValue, axis: Any, name: Any, dimension: Any, output_type: Any
+) -> Tensor:
+    """Run argmax or argmin, whose arguments are in the order of TensorFlow 1: the name before the dtype."""
+    if name is not None and not isinstance(name, str):
+        raise TypeError(message(op, "name has the wrong type", repr(name), "a string", "pass a dtype as output_type="))
+    if dimension is not None:
+        axis = renamed(op, "axis", axis, "dimension", dimension)
+    at = as_int(op, "axis", 0 if axis is None else axis)
+    return apply_op(definition, x, name=name, axis=at, output_type=as_numeric_dtype(output_type))
+
+
 def argmax(
-    input: TensorValue, axis: int | None = None, output_type: Any = dtypes.int64, name: str | None = None
+    input: TensorValue,
+    axis: int | None = None,
+    name: str | None = None,
+    dimension: int | None = None,
+    output_type: Any = dtypes.int64,
 ) -> Tensor:
     """Return the position of the largest element along an axis (by default 0), the first of equal ones.
 
+    ``dimension`` is the older name of ``axis``.
+
     Source: TensorFlow 1 API pages, ``tf.argmax``.
     """
-    at = as_int("argmax", "axis", 0 if axis is None else axis)
-    return apply_op(ARGMAX, input, name=name, axis=at, output_type=as_numeric_dtype(output_type))
+    return _find("argmax", ARGMAX, input, axis, name, dimension, output_type)
 
 
 def argmin(
-    input: TensorValue, axis: int | None = None, output_type: Any = dtypes.int64, name: str | None = None
+    input: TensorValue,
+    axis: int | None = None,
+    name: str | None = None,
+    dimension: int | None = None,
+    output_type: Any = dtypes.int64,
 ) -> Tensor:
     """Return the position of the smallest element along an axis (by default 0), the first of equal ones.
 
+    ``dimension`` is the older name of ``axis``.
+
     Source: TensorFlow 1 API pages, ``tf.argmin``.
     """
-    at = as_int("argmin", "axis", 0 if axis is None else axis)
-    return apply_op(ARGMIN, input, name=name, axis=at, output_type=as_numeric_dtype(output_type))
+    return _find("argmin", ARGMIN, input, axis, name, dimension, output_type)
 
 
 def _infer_cumsum(x: TensorSpec, axis: int, exclusive: bool, reverse: bool) -> TensorSpec:

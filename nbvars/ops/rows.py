@@ -13,6 +13,7 @@ from nbvars.checks import expect_dtype_in
 from nbvars.dtypes import DType
 from nbvars.errors import InvalidArgumentError
 from nbvars.graph.tensor import Tensor, TensorValue
+from nbvars.ops.legacy_arguments import renamed
 from nbvars.ops.shape_rules import as_sizes, broadcast_shapes, check_same_dtype, normal_axes
 from nbvars.runtime.conversion import match
 from nbvars.runtime.definition import Array, OpDefinition, Shape, TensorSpec
@@ -83,7 +84,13 @@ class Reduction(Protocol):
     definition: OpDefinition
 
     def __call__(
-        self, input_tensor: TensorValue, axis: Any = None, keepdims: bool = False, name: str | None = None
+        self,
+        input_tensor: TensorValue,
+        axis: Any = None,
+        keepdims: bool | None = None,
+        name: str | None = None,
+        reduction_indices: Any = None,
+        keep_dims: bool | None = None,
     ) -> Tensor: ...
 
 
@@ -166,8 +173,17 @@ def reduction(name: str, op_type: str, compute: Callable[..., Any], allowed: Dty
     public_name = name
 
     def function(
-        input_tensor: TensorValue, axis: Any = None, keepdims: bool = False, name: str | None = None
+        input_tensor: TensorValue,
+        axis: Any = None,
+        keepdims: bool | None = None,
+        name: str | None = None,
+        reduction_indices: Any = None,
+        keep_dims: bool | None = None,
     ) -> Tensor:
+        if reduction_indices is not None:
+            axis = renamed(public_name, "axis", axis, "reduction_indices", reduction_indices)
+        if keep_dims is not None:
+            keepdims = renamed(public_name, "keepdims", keepdims, "keep_dims", keep_dims)
         axes = None if axis is None else as_sizes(public_name, "axis", axis)
         return apply_op(definition, input_tensor, name=name, axis=axes, keepdims=bool(keepdims))
 

@@ -40,14 +40,18 @@ IDX = np.array([[0, 1], [1, 0]])
 KEEP = {"axis": (1,), "keepdims": True}
 DROP = {"axis": None, "keepdims": False}
 
-_FLOAT_UNARY = ["Exp", "Expm1", "Log", "Log1p", "Sin", "Cos", "Tanh", "Sqrt", "Rsqrt", "Sigmoid"]
+_FLOAT_UNARY = ["Exp", "Expm1", "Log", "Log1p", "Sin", "Cos", "Tanh", "Sqrt", "Rsqrt", "Sigmoid", "Reciprocal"]
 _REAL_BINARY = ["FloorDiv", "FloorMod", "Maximum", "Minimum", "Less", "LessEqual", "Greater", "GreaterEqual"]
 
 CASES = [
     *[(op, [x], {}) for op in _FLOAT_UNARY for x in (F, H, BF, C, F.astype(np.float64), S, F[:0])],
     *[(op, [x], {}) for op in ("Abs", "Neg", "Sign", "Square") for x in (F, H, BF, C, I, I.astype(np.int8))],
     *[(op, [x], {}) for op in ("Floor", "Ceil", "IsNan", "IsInf", "IsFinite") for x in (F, H, BF, S)],
-    *[(op, [x], {}) for op in ("Round", "Relu") for x in (F, H, BF, I)],
+    *[(op, [x], {}) for op in ("Round", "Relu", "Relu6") for x in (F, H, BF, I)],
+    *[(op, [x], {}) for op in ("Elu", "Softplus", "Softsign", "L2Loss") for x in (F, H, BF, S, F[:0])],
+    *[("BiasAdd", [x, x[0]], {"data_format": "NHWC"}) for x in (F, H, BF, I)],
+    *[("BiasAdd", [F[:0, :n], V[:n]], {"data_format": "NHWC"}) for n in (0, 3)],
+    ("BiasAdd", [F[None], V[:2]], {"data_format": "NCHW"}),
     *[(op, [x, x[0]], {}) for op in _REAL_BINARY for x in (F, H, BF, I, I.astype(np.int8), F[:, :1])],
     *[(op, [x, x[:1]], {}) for op in ("AddV2", "Sub", "Mul", "Equal", "NotEqual") for x in (F, H, BF, C, I)],
     *[("RealDiv", [x, x], {}) for x in (F, H, BF, C)],

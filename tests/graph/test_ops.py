@@ -29,7 +29,11 @@ V = np.array([3, 1, 3, 2, 1], np.int32)
 CASES = [
     *[(name, getattr(ops, name), [x]) for name in ("abs", "negative", "sign", "square") for x in (F, H, BF, I, C)],
     *[(name, getattr(ops, name), [x]) for name in ("cos", "exp", "expm1", "sin", "tanh", "sigmoid") for x in (F, BF)],
-    *[(name, getattr(ops, name), [x]) for name in ("log", "log1p", "rsqrt", "sqrt") for x in (F, P, C, S)],
+    *[
+        (name, getattr(ops, name), [x])
+        for name in ("log", "log1p", "reciprocal", "rsqrt", "sqrt")
+        for x in (F, P, C, S)
+    ],
     *[(name, getattr(ops, name), [x]) for name in ("floor", "ceil", "is_nan", "is_inf", "is_finite") for x in (F, BF)],
     *[(name, getattr(ops, name), [x]) for name in ("round", "relu") for x in (F, H, I)],
     *[(name, getattr(ops, name), [F, G]) for name in ("add", "subtract", "multiply", "divide", "truediv")],

@@ -5,28 +5,30 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from typing import Any
 
-_alive: weakref.WeakSet[ForkSafeLock] = weakref.WeakSet()
+_RLock: Any = type(threading.RLock())
 
 
-class ForkSafeLock:
-    """A lock that a thread may take again while it holds it, for ``with`` statements."""
+class ForkSafeLock(_RLock):  # type: ignore[misc]
+    """A lock that a thread may take again while it holds it, for ``with`` statements.
 
-    __slots__ = ("__weakref__", "_lock")
+    Python's own, in C: were ``__enter__`` a Python function, Ctrl-C could come when it has the lock and before the
+    ``with`` block has begun, and nobody would give it back.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
         _alive.add(self)
 
     def renew(self) -> None:
-        """Forget who holds the lock."""
-        self._lock = threading.RLock()
+        """Forget who holds the lock, but if it is this thread: it will give it back."""
+        if self.acquire(blocking=False):
+            self.release()
+        else:
+            self._at_fork_reinit()
 
-    def __enter__(self) -> None:
-        self._lock.acquire()
 
-    def __exit__(self, *error: object) -> None:
-        self._lock.release()
+_alive: weakref.WeakSet[ForkSafeLock] = weakref.WeakSet()
 
 
 def _after_fork_in_child() -> None:

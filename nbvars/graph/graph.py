@@ -136,19 +136,20 @@ class Graph(GraphPart, Names, Collections, Elements, Scopes):
                 wrong = f"{tensor.name} must be from the same graph as the operation"
                 raise ValueError(message(op_type, wrong, repr(tensor._op._graph), repr(self)))
             check_reaches(op_type, context, tensor._op, tensor)
+        unique = self._claim(name)
+        controls = self._controls_for({tensor._op for tensor in inputs})
+        op = Operation(self, op_type, unique, inputs, controls, attrs, definition, context)
+        op._outputs = tuple(GraphTensor(op, i, dtype, shape) for i, (dtype, shape) in enumerate(outputs))
+        # Without the lock, as this calls the device functions of users.
+        self._place(op)
         with GRAPH_LOCK:
-            unique = self._claim(name)
             if unique in self._operations:
                 raise ValueError(message(op_type, "the name of the operation is taken", repr(unique), "another name"))
-            controls = self._controls_for({tensor._op for tensor in inputs})
-            op = Operation(self, op_type, unique, inputs, controls, attrs, definition, context)
-            op._outputs = tuple(GraphTensor(op, i, dtype, shape) for i, (dtype, shape) in enumerate(outputs))
-            self._place(op)
-            for tensor in inputs:
-                tensor._consumers.append(op)
             op._id = len(self._operations)
             self._operations[unique] = op
-            self._record(op)
+            for tensor in inputs:
+                tensor._consumers.append(op)
+        self._record(op)
         return op
 
     def _adopt(self, operations: Sequence[Operation]) -> None:
@@ -161,10 +162,10 @@ class Graph(GraphPart, Names, Collections, Elements, Scopes):
                     raise ValueError(message("import_graph_def", wrong, repr(op._name), "another name scope"))
             for op in operations:
                 self._claim(f"{op._name}/")
-                for tensor in op._inputs:
-                    tensor._consumers.append(op)
                 op._id = len(self._operations)
                 self._operations[op._name] = op
+                for tensor in op._inputs:
+                    tensor._consumers.append(op)
                 self._record(op)
 
     def _check_not_finalized(self) -> None:

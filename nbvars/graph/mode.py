@@ -20,12 +20,21 @@ class _Scope:
         self.graph = graph
 
 
+class _EnteredSession:
+    """A ``with`` block that sets the default session."""
+
+    __slots__ = ("session",)
+
+    def __init__(self, session: Any) -> None:
+        self.session = session
+
+
 class _Thread(threading.local):
     """What a thread has entered, the innermost last."""
 
     def __init__(self) -> None:
         self.scopes: list[_Scope] = []
-        self.sessions: list[Any] = []
+        self.sessions: list[_EnteredSession] = []
 
 
 _thread = _Thread()
@@ -97,30 +106,25 @@ def entered_session(session: Any, is_nested: bool = True) -> Iterator[Any]:
         session: The session.
         is_nested: Raise ``AssertionError`` if something that was entered later is left later too.
     """
-    sessions = _thread.sessions  # another thread may close an InteractiveSession
-    sessions.append(session)
-    try:
+    with _entered("Session.as_default", _thread.sessions, _EnteredSession(session), is_nested):
         yield session
-    finally:
-        _leave("Session.as_default", sessions, session, is_nested)
+
+
+def _scope(where: str, is_eager: bool, graph: Any = None, is_nested: bool = True) -> AbstractContextManager[None]:
+    return _entered(where, _thread.scopes, _Scope(is_eager, graph), is_nested)
 
 
 @contextmanager
-def _scope(where: str, is_eager: bool, graph: Any = None, is_nested: bool = True) -> Iterator[None]:
-    scope, scopes = _Scope(is_eager, graph), _thread.scopes
-    scopes.append(scope)
+def _entered(where: str, stack: list[Any], entry: Any, is_nested: bool) -> Iterator[None]:
+    """Have ``entry`` on ``stack``, that of this thread, in a ``with`` block, which another thread may leave."""
     try:
+        stack.append(entry)
         yield
     finally:
-        _leave(where, scopes, scope, is_nested)
-
-
-def _leave(where: str, stack: list[Any], entry: Any, is_nested: bool) -> None:
-    """Take the last ``entry`` off ``stack``, wherever it is."""
-    place = next(i for i in reversed(range(len(stack))) if stack[i] is entry)
-    later = stack[place + 1 :]
-    del stack[place]
-    if later and is_nested:
+        # Ctrl-C comes neither before nor within a call in C.
+        is_last = stack[-1] is entry
+        stack.remove(entry)
+    if is_nested and not is_last:
         wrong = "with blocks are not nested"
         raise AssertionError(message(where, wrong, "an exit before that of a later block", "the innermost first"))
 
@@ -138,7 +142,7 @@ def get_default_session() -> Any:
 
     Source: TensorFlow 1 API pages, ``tf.get_default_session``.
     """
-    return _thread.sessions[-1] if _thread.sessions else None
+    return _thread.sessions[-1].session if _thread.sessions else None
 
 
 def session_for(where: str, session: Any, graph: Any) -> Any:

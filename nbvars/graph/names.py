@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from nbvars.checks import message
+from nbvars.graph.stack import Stack
 from nbvars.locks import ForkSafeLock
 
 _OUTERMOST = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*")
@@ -19,19 +18,13 @@ GRAPH_LOCK = ForkSafeLock()
 """Of all graphs."""
 
 
-class _NameScope(threading.local):
-    """The name scope that a thread is in, without the trailing slash."""
-
-    def __init__(self) -> None:
-        self.name = ""
-
-
 class Names:
     """The names of a graph."""
 
     def __init__(self) -> None:
         self._next_number: dict[str, int] = {}
-        self._scope = _NameScope()
+        # Without the trailing slash.
+        self._name_scopes: Stack[str] = Stack("")
 
     def unique_name(self, name: str, mark_as_used: bool = True) -> str:
         """Return ``name`` in the current name scope, with a number if it is taken: ``a``, ``a_1``, ``a_2``.
@@ -47,7 +40,7 @@ class Names:
 
         Source: TensorFlow 1 API pages, ``tf.Graph.unique_name``.
         """
-        scope = self._scope.name
+        scope = self._name_scopes.innermost
         _check_valid(name, scope)
         full = f"{scope}/{name}" if scope else name
         with GRAPH_LOCK:
@@ -77,8 +70,7 @@ class Names:
         self._next_number.setdefault(full.lower(), 1)
         return full
 
-    @contextmanager
-    def name_scope(self, name: str | None) -> Iterator[str]:
+    def name_scope(self, name: str | None) -> AbstractContextManager[str]:
         """Put ``name/`` before the names given out in a ``with`` block; yields the scope with its slash.
 
         A scope that is taken gets a number; a trailing slash takes the scope as it is, wherever the block stands;
@@ -96,20 +88,14 @@ class Names:
             _check_valid(inner, "")
         else:
             inner = self.unique_name(name)
-        scope = self._scope
-        outer = scope.name
-        scope.name = inner
-        try:
-            yield f"{inner}/" if inner else ""
-        finally:
-            scope.name = outer
+        return self._name_scopes.entered(inner, f"{inner}/" if inner else "")
 
     def get_name_scope(self) -> str:
         """Return the current name scope, without a slash behind it; ``""`` is the outermost.
 
         Source: TensorFlow 1 API pages, ``tf.Graph.get_name_scope``.
         """
-        return self._scope.name
+        return self._name_scopes.innermost
 
 
 def _check_valid(name: object, scope: str) -> None:

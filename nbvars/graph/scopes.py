@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any, TypeAlias
 
 from nbvars.checks import message
@@ -12,6 +11,7 @@ from nbvars.devices import DeviceSpec
 from nbvars.graph.control_flow import ControlFlowContext, check_reaches
 from nbvars.graph.indexed_slices import IndexedSlices
 from nbvars.graph.operation import GraphPart, Operation
+from nbvars.graph.stack import Stack
 
 DeviceFunction: TypeAlias = Callable[[Operation], Any]
 Device: TypeAlias = DeviceSpec | DeviceFunction
@@ -27,8 +27,10 @@ class _ControlScope:
         self.made: set[Operation] = set()
 
 
-class _Entered(threading.local):
-    """The scopes that a thread has entered, the innermost last."""
+class _Entered:
+    """What the scopes around come to."""
+
+    __slots__ = ("colocated_with", "context", "controls", "device", "devices", "place")
 
     def __init__(self) -> None:
         self.controls: tuple[_ControlScope, ...] = ()
@@ -44,10 +46,21 @@ class Scopes:
     """The scopes of a graph, of each thread its own."""
 
     def __init__(self) -> None:
-        self._entered = _Entered()
+        self._scopes: Stack[_Entered] = Stack(_Entered())
 
-    @contextmanager
-    def control_dependencies(self, control_inputs: Iterable[Any] | None) -> Iterator[None]:
+    @property
+    def _entered(self) -> _Entered:
+        """What this thread has entered."""
+        return self._scopes.innermost
+
+    def _in(self, **inner: Any) -> AbstractContextManager[None]:
+        """Set some of what is entered in a ``with`` block."""
+        outer, entered = self._entered, _Entered()
+        for name in _Entered.__slots__:
+            setattr(entered, name, inner[name] if name in inner else getattr(outer, name))
+        return self._scopes.entered(entered, None)
+
+    def control_dependencies(self, control_inputs: Iterable[Any] | None) -> AbstractContextManager[None]:
         """Make the ops of a ``with`` block run after ``control_inputs``.
 
         Blocks add up; ``None`` undoes those around, and leaves conditionals and loops.
@@ -61,17 +74,10 @@ class Scopes:
 
         Source: TensorFlow 1 API pages, ``tf.Graph.control_dependencies``.
         """
-        entered = self._entered
-        outer = entered.controls, entered.context
         if control_inputs is None:
-            entered.controls, entered.context = (), None
-        else:
-            inputs = tuple(dict.fromkeys(self._control_ops(control_inputs)))
-            entered.controls = (*entered.controls, _ControlScope(inputs))
-        try:
-            yield
-        finally:
-            entered.controls, entered.context = outer
+            return self._in(controls=(), context=None)
+        inputs = tuple(dict.fromkeys(self._control_ops(control_inputs)))
+        return self._in(controls=(*self._entered.controls, _ControlScope(inputs)))
 
     def _control_ops(self, control_inputs: Iterable[Any]) -> Iterator[Operation]:
         if isinstance(control_inputs, (str, GraphPart)) or not isinstance(control_inputs, Iterable):
@@ -101,8 +107,7 @@ class Scopes:
         for scope in self._entered.controls:
             scope.made.add(op)
 
-    @contextmanager
-    def device(self, device_name_or_function: str | Device | None) -> Iterator[None]:
+    def device(self, device_name_or_function: str | Device | None) -> AbstractContextManager[None]:
         """Place the ops of a ``with`` block; what an inner scope leaves open it takes from the outer one.
 
         Args:
@@ -116,18 +121,11 @@ class Scopes:
 
         Source: TensorFlow 1 API pages, ``tf.Graph.device``.
         """
-        entered = self._entered
-        outer = entered.devices, entered.device
-        devices = _with_device(outer[0], device_name_or_function)
-        entered.devices = devices
-        entered.device = str(devices[0]) if len(devices) == 1 and isinstance(devices[0], DeviceSpec) else ""
-        try:
-            yield
-        finally:
-            entered.devices, entered.device = outer
+        devices = _with_device(self._entered.devices, device_name_or_function)
+        device = str(devices[0]) if len(devices) == 1 and isinstance(devices[0], DeviceSpec) else ""
+        return self._in(devices=devices, device=device)
 
-    @contextmanager
-    def colocate_with(self, op: Any, ignore_existing: bool = False) -> Iterator[None]:
+    def colocate_with(self, op: Any, ignore_existing: bool = False) -> AbstractContextManager[None]:
         """Place the ops of a ``with`` block where ``op`` is, whatever device scopes say.
 
         Args:
@@ -143,21 +141,15 @@ class Scopes:
         if op is None and not ignore_existing:
             wrong = "Trying to reset colocation (op is None) but ignore_existing is not True"
             raise ValueError(message("colocate_with", wrong, "op None", "an operation", "pass ignore_existing=True"))
-        entered = self._entered
-        outer = entered.colocated_with, entered.place, entered.devices, entered.device
-        group, device = ((), "") if ignore_existing else outer[:2]
-        if op is not None:
-            element = self.as_graph_element(op)
-            place = element if isinstance(element, Operation) else element.op
-            group = tuple(dict.fromkeys((*group, *(place._colocated_with or (place,)))))
-            device = place._device or device
-            # The device scopes around do not concern the ops: ``op`` may leave open what they say.
-            entered.devices, entered.device = (), ""
-        entered.colocated_with, entered.place = group, device
-        try:
-            yield
-        finally:
-            entered.colocated_with, entered.place, entered.devices, entered.device = outer
+        outer = self._entered
+        group, device = ((), "") if ignore_existing else (outer.colocated_with, outer.place)
+        if op is None:
+            return self._in(colocated_with=group, place=device)
+        element = self.as_graph_element(op)
+        place = element if isinstance(element, Operation) else element.op
+        group = tuple(dict.fromkeys((*group, *(place._colocated_with or (place,)))))
+        # The device scopes around do not concern the ops: ``op`` may leave open what they say.
+        return self._in(colocated_with=group, place=place._device or device, devices=(), device="")
 
     def _place(self, op: Operation) -> None:
         """Give a new op its device and its colocation."""
@@ -170,16 +162,9 @@ class Scopes:
         if entered.place:
             op._device = entered.place
 
-    @contextmanager
-    def control_flow(self, context: ControlFlowContext | None) -> Iterator[None]:
+    def control_flow(self, context: ControlFlowContext | None) -> AbstractContextManager[None]:
         """Make the ops of a ``with`` block belong to a branch or loop; for ``cond`` and ``while_loop``."""
-        entered = self._entered
-        outer = entered.context, entered.controls
-        entered.context, entered.controls = context, ()
-        try:
-            yield
-        finally:
-            entered.context, entered.controls = outer
+        return self._in(context=context, controls=())
 
 
 def _with_device(devices: tuple[Device, ...], inner: Any) -> tuple[Device, ...]:

@@ -18,6 +18,7 @@ from nbvars.ops.shape_rules import are_compatible, broadcast_shapes, check_scala
 from nbvars.runtime.conversion import borrow
 from nbvars.runtime.definition import Array, OpDefinition, Shape, TensorSpec
 from nbvars.runtime.dispatch import apply_op
+from nbvars.runtime.indices import snapshot
 
 # Stand in a key for arrays, and for integers that only a run knows; those themselves are inputs of the op.
 _ARRAY = "array"
@@ -158,7 +159,7 @@ def _getitem(x: Array, *inputs: Array, key: Key) -> Array:
         key, inputs = _with_integers(key, inputs)
         _shape_of_item(x.shape, key, tuple(TensorSpec(array.shape, as_dtype(array.dtype)) for array in inputs))
     if inputs:
-        given = iter(inputs)
+        given = map(snapshot, inputs)
         key = tuple(next(given) if item == _ARRAY else item for item in key)
     try:
         # The dtype keeps a string an object.

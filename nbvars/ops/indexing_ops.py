@@ -28,7 +28,7 @@ from nbvars.ops.shape_rules import (
 from nbvars.runtime.conversion import borrow, match
 from nbvars.runtime.definition import Array, OpDefinition, Shape, TensorSpec
 from nbvars.runtime.dispatch import apply_op, apply_op_to_many
-from nbvars.runtime.indices import check_indices
+from nbvars.runtime.indices import check_indices, snapshot
 
 
 def _infer_slice(x: TensorSpec, begin: tuple[int, ...] | None, size: tuple[int, ...] | None) -> TensorSpec:
@@ -76,6 +76,7 @@ def _infer_gather(params: TensorSpec, indices: TensorSpec, axis: int) -> TensorS
 
 
 def _gather(params: Array, indices: Array, axis: int) -> Array:
+    indices = snapshot(indices)
     check_indices("gather", indices, params.shape[axis])
     return np.asarray(params.take(indices.astype(np.intp, copy=False), axis), params.dtype)
 
@@ -109,7 +110,7 @@ def _infer_gather_nd(params: TensorSpec, indices: TensorSpec) -> TensorSpec:
 
 
 def _gather_nd(params: Array, indices: Array) -> Array:
-    depth = indices.shape[-1]
+    indices, depth = snapshot(indices), indices.shape[-1]
     outside = ((indices < 0) | (indices >= np.array(params.shape[:depth], np.int64))).any(-1)
     if outside.any():
         position = tuple(int(i) for i in np.unravel_index(np.argmax(outside), outside.shape))
@@ -147,7 +148,7 @@ def _infer_boolean_mask(x: TensorSpec, mask: TensorSpec, axis: int) -> TensorSpe
 
 
 def _boolean_mask(x: Array, mask: Array, axis: int) -> Array:
-    return x[(builtins.slice(None),) * (axis % x.ndim) + (mask,)]
+    return x[(builtins.slice(None),) * (axis % x.ndim) + (snapshot(mask),)]
 
 
 BOOLEAN_MASK = OpDefinition("BooleanMask", _infer_boolean_mask, _boolean_mask, "boolean_mask")
@@ -167,7 +168,11 @@ def _infer_nonzero(condition: TensorSpec) -> TensorSpec:
     return TensorSpec((None, None if condition.shape is None else len(condition.shape)), dtypes.int64)
 
 
-NONZERO = OpDefinition("Where", _infer_nonzero, lambda condition: np.argwhere(condition).astype(np.int64, copy=False))
+def _nonzero(condition: Array) -> Array:
+    return np.argwhere(snapshot(condition)).astype(np.int64, copy=False)
+
+
+NONZERO = OpDefinition("Where", _infer_nonzero, _nonzero)
 
 
 def _condition_shape(condition: Shape, x: Shape, y: Shape) -> Shape:
@@ -324,6 +329,7 @@ def _infer_sum_of_slices(values: TensorSpec, indices: TensorSpec, dense_shape: S
 
 
 def _sum_of_slices(values: Array, indices: Array, dense_shape: tuple[int, ...]) -> Array:
+    indices = snapshot(indices)
     check_indices("sum_of_slices", indices, dense_shape[0])
     # Sums of 16 bits are computed in float32 and rounded once.
     exact = np.dtype(np.float32) if values.dtype in HALVES else values.dtype

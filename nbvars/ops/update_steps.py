@@ -20,8 +20,9 @@ from nbvars.ops.updates import FAMILIES, check_update_shape, update
 from nbvars.runtime.plan import PlanBuilder, Slots, Step, raise_uninitialized
 from nbvars.storage import CpuStorage
 
-Attempt: TypeAlias = Callable[[CpuStorage, Slots], bool]
-"""Makes an update, if it is one for the fast path, and tells whether it did."""
+Storages: TypeAlias = dict[Operation, CpuStorage]
+Make: TypeAlias = Callable[[], Any]
+"""Returns the entry point of a fast path; that may compile, so the first value of a variable does without."""
 
 _INT64 = np.dtype(np.int64)
 _SCATTERS = ("add", "div", "max", "min", "mul", "sub", "update")
@@ -33,32 +34,8 @@ def prepare_update(name: str, op: Operation, plan: PlanBuilder) -> None:
     variable = plan.variable_of(reference)
     slots = plan.reads(op, others)
     step = _assigning(plan, variable, slots[0], op) if name == "assign" else _updating(plan, name, variable, slots, op)
-    make = functools.partial(_attempt, name, reference._dtype.base_dtype, slots, op, plan)
-    plan.add_step(op, _trying(plan, variable, make, step))
+    plan.add_step(op, _fast(plan, name, variable, op, slots, step))
     plan.refer(op._outputs[0], variable)
-
-
-def _trying(plan: PlanBuilder, variable: Operation, make: Callable[[], Attempt | None], otherwise: Step) -> Step:
-    """Return a step that attempts the fast path. Making that may compile, so the first value does without."""
-    storages = plan.session.storages
-    attempt: Attempt | None = None
-
-    def run(slots: Slots) -> None:
-        nonlocal attempt
-        storage = storages.get(variable)
-        if storage is None:
-            otherwise(slots)
-            return
-        if attempt is None:
-            attempt = make() or _never
-        if not attempt(storage, slots):
-            otherwise(slots)
-
-    return run
-
-
-def _never(storage: CpuStorage, slots: Slots) -> bool:
-    return False
 
 
 def _updating(plan: PlanBuilder, name: str, variable: Operation, inputs: list[int], op: Operation) -> Step:
@@ -77,7 +54,7 @@ def _updating(plan: PlanBuilder, name: str, variable: Operation, inputs: list[in
 
 def _assigning(plan: PlanBuilder, variable: Operation, slot: int, op: Operation) -> Step:
     """Return the step of ``assign``, which also gives a variable its first value, or a new shape."""
-    storages, lock = plan.session.storages, plan.session.lock
+    storages, store = plan.session.storages, plan.session.store
     fills, use_locking, is_free = (
         _fills(op),
         op._attrs.get("use_locking", False),
@@ -96,9 +73,8 @@ def _assigning(plan: PlanBuilder, variable: Operation, slot: int, op: Operation)
             value = np.broadcast_to(value, known)  # type: ignore[arg-type]
         if not is_free and (storage is not None or not are_compatible(known, value.shape)):
             check_update_shape("assign", value.shape, known if storage is None else storage.array.shape)
-        with lock:
-            # Whoever has the old memory goes on reading it; nobody writes to it any more.
-            storages[variable] = CpuStorage(value)
+        # Who works on the old memory meanwhile goes on with that, as if before this.
+        store(variable, CpuStorage(value))
 
     return run
 
@@ -108,53 +84,87 @@ def _fills(op: Operation) -> bool:
     return bool(op._attrs.get("_fills", False))
 
 
-def _attempt(name: str, dtype: DType, slots: list[int], op: Operation, plan: PlanBuilder) -> Attempt | None:
-    """Return the fast path of an update; ``None`` if there is none."""
+def _fast(plan: PlanBuilder, name: str, variable: Operation, op: Operation, slots: list[int], otherwise: Step) -> Step:
+    """Return the step that tries the fast path of an update first; ``otherwise`` if there is none."""
+    storages, dtype = plan.session.storages, op._inputs[0]._dtype.base_dtype
     number = plan.constant_value(op._inputs[-1]) if _fills(op) else None
     if FAMILIES[name].rows is None:
-        if number is not None:
-            return _by_number(name, dtype, number.item())
-        return _by_array(name, dtype, slots[0])
+        kind = "array" if number is None else "number"
+        make = functools.partial(_dense_entry, name, dtype.numpy_dtype, kind)
+        if number is None:
+            return _by_array(storages, variable, dtype.numpy_dtype, make, slots[0], otherwise)
+        return _by_number(storages, variable, number.item(), make, otherwise) if _fits(dtype, number) else otherwise
     _, _, operation = name.partition("scatter_")
     if not name.startswith("scatter_") or operation not in _SCATTERS or _fills(op):
-        return None
-    return _by_rows(operation, dtype, *slots)
+        return otherwise
+    make = functools.partial(_scatter_entry, operation, dtype.numpy_dtype)
+    return _by_rows(storages, variable, dtype.numpy_dtype, make, slots, otherwise)
 
 
-def _entry(name: str, dtype: DType, kind: str) -> Any:
-    return getattr(fast_updates(dtype.numpy_dtype), f"{name.rpartition('_')[2]}_{kind}")
+def _fits(dtype: DType, number: Any) -> bool:
+    return dtype.is_floating or (dtype.is_integer and -(2**63) <= number < 2**63)
 
 
-def _by_number(name: str, dtype: DType, number: Any) -> Attempt | None:
-    fits = dtype.is_floating or (dtype.is_integer and -(2**63) <= number < 2**63)
-    if not fits:
-        return None
-    entry = _entry(name, dtype, "number")
-    return lambda storage, slots: entry(storage.address, number)
+def _dense_entry(name: str, numpy_dtype: np.dtype[Any], kind: str) -> Any:
+    return getattr(fast_updates(numpy_dtype), f"{name.rpartition('_')[2]}_{kind}")
 
 
-def _by_array(name: str, dtype: DType, slot: int) -> Attempt:
-    numpy_dtype, entry = dtype.numpy_dtype, _entry(name, dtype, "array")
-
-    def attempt(storage: CpuStorage, slots: Slots) -> bool:
-        value = slots[slot]
-        return value.dtype is numpy_dtype and entry(storage.address, value)
-
-    return attempt
+def _scatter_entry(operation: str, numpy_dtype: np.dtype[Any]) -> Any:
+    return fast_scatter(operation, numpy_dtype) or (lambda address, indices, values: False)
 
 
-def _by_rows(operation: str, dtype: DType, indices_slot: int, values_slot: int) -> Attempt | None:
-    numpy_dtype, entry = dtype.numpy_dtype, fast_scatter(operation, dtype.numpy_dtype)
-    if entry is None:
-        return None
+# Each step has the whole of its fast path: a call of another function takes a tenth of the run of one update.
 
-    def attempt(storage: CpuStorage, slots: Slots) -> bool:
-        indices, values = slots[indices_slot], slots[values_slot]
-        if indices.dtype is not _INT64:
-            indices = indices.astype(_INT64)
-        return values.dtype is numpy_dtype and entry(storage.address, indices, values)
 
-    return attempt
+def _by_number(storages: Storages, variable: Operation, number: Any, make: Make, otherwise: Step) -> Step:
+    entry = None
+
+    def run(slots: Slots) -> None:
+        nonlocal entry
+        storage = storages.get(variable)
+        if storage is not None:
+            entry = entry or make()
+            if entry(storage.address, number):
+                return
+        otherwise(slots)
+
+    return run
+
+
+def _by_array(
+    storages: Storages, variable: Operation, numpy_dtype: np.dtype[Any], make: Make, slot: int, otherwise: Step
+) -> Step:
+    entry = None
+
+    def run(slots: Slots) -> None:
+        nonlocal entry
+        storage, value = storages.get(variable), slots[slot]
+        if storage is not None and value.dtype is numpy_dtype:
+            entry = entry or make()
+            if entry(storage.address, value):
+                return
+        otherwise(slots)
+
+    return run
+
+
+def _by_rows(
+    storages: Storages, variable: Operation, numpy_dtype: np.dtype[Any], make: Make, inputs: list[int], otherwise: Step
+) -> Step:
+    entry, (indices_slot, values_slot) = None, inputs
+
+    def run(slots: Slots) -> None:
+        nonlocal entry
+        storage, values = storages.get(variable), slots[values_slot]
+        if storage is not None and values.dtype is numpy_dtype:
+            entry, indices = entry or make(), slots[indices_slot]
+            if indices.dtype is not _INT64:
+                indices = indices.astype(_INT64)
+            if entry(storage.address, indices, values):
+                return
+        otherwise(slots)
+
+    return run
 
 
 def prepare_count(op: Operation, plan: PlanBuilder) -> None:

@@ -78,7 +78,7 @@ def _enter(definition: OpDefinition | NodeDefinition) -> None:
     DEFINITIONS[definition.op_type] = definition
 
 
-def beyond_memory(op_type: str, spec: object, error: MemoryError | ValueError) -> Exception:
+def beyond_memory(op_type: str, spec: object, error: Exception) -> Exception:
     """Return the error for one that NumPy raised in ``compute``.
 
     All that a shape can be wrong in, ``infer`` has checked: what is left is that NumPy finds it too large.

@@ -73,13 +73,12 @@ def fed_tensor(graph: Graph, key: Any) -> GraphTensor:
 def converter(tensor: GraphTensor) -> Callable[[Any], Array]:
     """Return the function that makes an array for ``tensor`` of what a user feeds."""
     dtype, shape = tensor._dtype.base_dtype, tensor._shape
-    numpy_dtype = dtype.numpy_dtype
+    # The elements of an array of objects may be no strings.
+    numpy_dtype = None if dtype is dtypes.string else dtype.numpy_dtype
     exact = tuple(shape.as_list()) if shape.is_fully_defined() else None
 
-    is_text = dtype is dtypes.string
-
     def convert(value: Any) -> Array:
-        if type(value) is _ndarray and value.dtype is numpy_dtype and not is_text:
+        if type(value) is _ndarray and value.dtype is numpy_dtype:
             if value.shape == exact:
                 return value
             array = value

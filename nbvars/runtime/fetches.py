@@ -32,7 +32,7 @@ _NESTED = object()
 
 
 def key_of(fetches: Any) -> Hashable:
-    """Return what is equal for fetches that mean the same: lists, tuples and dicts by type and content.
+    """Return what is equal for fetches that mean the same: lists, tuples, dicts and slices by type and content.
 
     Raises:
         TypeError: Something is not hashable, so it is nothing that can be fetched.
@@ -42,6 +42,8 @@ def key_of(fetches: Any) -> Hashable:
     if isinstance(fetches, Mapping):
         factory = getattr(fetches, "default_factory", None)
         return (_NESTED, type(fetches), factory, tuple(fetches), *map(key_of, fetches.values()))
+    if isinstance(fetches, IndexedSlices):
+        return (_NESTED, IndexedSlices, fetches._values, fetches._indices, fetches._dense_shape)
     hash(fetches)
     return fetches  # type: ignore[no-any-return]
 

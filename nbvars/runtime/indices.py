@@ -1,4 +1,4 @@
-"""The check of indices that only the data can pass."""
+"""Indices and masks: what only the data can tell of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from nbvars.errors import InvalidArgumentError
+
+
+def snapshot(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a copy of indices or of a mask, which NumPy reads twice: to look where they lead, and to go there.
+
+    In between another thread may change those that are a variable's, and NumPy would write where it must not.
+    """
+    return array.copy()
 
 
 def check_indices(op: str, indices: npt.NDArray[Any], size: int) -> None:

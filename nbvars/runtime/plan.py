@@ -35,6 +35,9 @@ Reader: TypeAlias = Callable[[Slots], Any]
 LIVE = "_live"
 """The attribute of an identity that is no copy: of a variable it shows later updates."""
 
+LARGE_BYTES = 1 << 16
+"""A run lets go of arrays of so many bytes, and of those of unknown size, when nobody needs them any more."""
+
 CAPTURES = "_captures"
 """The attribute of a conditional or loop: the tensors and operations from outside that its branches need."""
 
@@ -42,51 +45,47 @@ CAPTURES = "_captures"
 class Plan:
     """Steps, and what they start from and end in."""
 
-    __slots__ = ("_disabled", "_feeds", "_is_quiet", "_ops", "_result", "_start", "_steps")
+    __slots__ = ("_disabled", "_feeds", "_ops", "_result", "_start", "_steps")
 
     def __init__(
         self,
         builder: PlanBuilder,
-        feeds: Sequence[tuple[int, Callable[[Any], Any]]],
+        feeds: Sequence[Callable[[Any], Any]],
         result: Reader,
     ) -> None:
+        builder.let_go()
         self._start = builder.slots
-        self._steps = builder.steps
-        self._ops = builder.step_ops
-        self._is_quiet = builder.computes
+        self._steps, self._ops = builder.steps, builder.step_ops
+        if builder.computes:
+            self._steps = [_quiet(_sequence(self._steps, self._ops))]
         self._feeds = feeds
         self._result = result
         self._disabled: Step | None = None
 
     def run(self, values: Collection[Any] = ()) -> Any:
         """Run once, with ``values`` for the fed tensors; return what is fetched."""
-        slots = self._start.copy()
+        slots, steps = self._start.copy(), self._steps
         if values:
-            for (slot, convert), value in zip(self._feeds, values):  # noqa: B905 - a keyword takes 50 ns
-                slots[slot] = convert(value)
-        if self._is_quiet:
-            quietly(self._run_steps, slots)
-        else:
-            self._run_steps(slots)
+            feeds, slot = self._feeds, 0
+            for value in values:
+                slots[slot] = feeds[slot](value)
+                slot += 1  # noqa: SIM113 - zip or enumerate would take a tenth of the run of one update
+        try:
+            for step in steps:
+                step(slots)
+        except (OpError, ValueError, MemoryError) as error:
+            self._raise_if_disabled(slots)
+            raise_for(self._ops[steps.index(step)], error)
         try:
             return self._result(slots)
         except FailedPreconditionError:
             self._raise_if_disabled(slots)
             raise
 
-    def _run_steps(self, slots: Slots) -> None:
-        steps = self._steps
-        for step in steps:
-            try:
-                step(slots)
-            except (OpError, ValueError, MemoryError) as error:
-                self._raise_if_disabled(slots)
-                raise_for(self._ops[steps.index(step)], error)
-
     def disable(self, step: Step) -> None:
         """Make every later run fail as ``step`` does, and what fails in one that goes on."""
         self._disabled = step
-        self._feeds = [(slot, step) for slot, _ in self._feeds]
+        self._feeds = [step] * len(self._feeds)
         self._steps = [step]
 
     def _raise_if_disabled(self, slots: Slots) -> None:
@@ -116,7 +115,7 @@ class PlanBuilder:
         computes: Whether a step may compute what NumPy warns of.
     """
 
-    def __init__(self, session: Any, fed: Iterable[GraphTensor]) -> None:
+    def __init__(self, session: Any, fed: Sequence[GraphTensor]) -> None:
         self.session = session
         self.slots: Slots = []
         self.steps: list[Step] = []
@@ -127,9 +126,13 @@ class PlanBuilder:
         self._lent: set[int] = set()
         self._constant: set[int] = set()
         self._taken: set[int] = set()
+        self._large: set[int] = set()
+        # Of the large arrays, the operation that needs them last among those with steps so far.
+        self._last_user: dict[int, Operation] = {}
         self._fed = set(fed)
-        for tensor in self._fed:
-            self._lent.add(self.new_slot(tensor))
+        for tensor in fed:
+            # The first slots, in the order of the values.
+            self._slot_of[tensor] = self.new_slot(lent=True)
 
     # What definitions call.
 
@@ -140,6 +143,9 @@ class PlanBuilder:
         if tensor is not None:
             # What is fed stays what it is, whatever an operation that runs for other reasons computes.
             self._slot_of.setdefault(tensor, slot)
+            if _may_be_large(tensor):
+                self._large.add(slot)
+                self._last_user[slot] = tensor._op
         if lent:
             self._lent.add(slot)
         return slot
@@ -152,7 +158,7 @@ class PlanBuilder:
         """Give ``tensor`` a value that every run starts with."""
         if tensor in self._fed:
             return
-        slot = self.new_slot(tensor)
+        slot = self._slot_of[tensor] = self.new_slot()
         self._constant.add(slot)
         self.slots[slot] = value
 
@@ -183,7 +189,7 @@ class PlanBuilder:
 
     def read(self, op: Operation, tensor: GraphTensor) -> int:
         """Return the slot of ``tensor``; that of a reference is filled by a step of ``op``, here and now."""
-        slot = self._slot_of.get(tensor)
+        slot = self._used_slot(op, tensor)
         if slot is not None:
             return slot
         slot = self.new_slot(lent=True)
@@ -198,13 +204,20 @@ class PlanBuilder:
         self.add_step(op, load)
         return slot
 
+    def _used_slot(self, op: Operation, tensor: GraphTensor) -> int | None:
+        """Return the slot of ``tensor``, which ``op`` is going to use, if it has one."""
+        slot = self._slot_of.get(tensor)
+        if slot in self._large:
+            self._last_user[slot] = op
+        return slot
+
     def reads(self, op: Operation, tensors: Iterable[GraphTensor]) -> list[int]:
         """Return the slots of ``tensors``, as ``read``."""
         return [self.read(op, tensor) for tensor in tensors]
 
     def hold(self, op: Operation, tensor: GraphTensor) -> int:
         """Return the slot of ``tensor``, as ``read``; a variable is copied, so that later updates do not show."""
-        slot = self._slot_of.get(tensor)
+        slot = self._used_slot(op, tensor)
         if slot is not None:
             return slot
         slot, take = self.new_slot(), self._fetch_variable(self._variable_of[tensor])
@@ -217,21 +230,37 @@ class PlanBuilder:
 
     def body(self, op: Operation, context: ControlFlowContext, outputs: list[GraphTensor]) -> tuple[Step, list[int]]:
         """Return a step that computes ``outputs`` within a branch or loop of ``op``, and the slots that it fills."""
-        steps, step_ops = self.steps, self.step_ops
-        self.steps, self.step_ops = [], []
+        around, first = (self.steps, self.step_ops, self._last_user), len(self.slots)
+        self.steps, self.step_ops, self._last_user = [], [], {}
         try:
             for inner in self.needed(outputs, context):
                 self._prepare(inner)
             held = [self.hold(op, tensor) for tensor in outputs]
+            self.let_go(first, op)
             return _sequence(self.steps, self.step_ops), held
         finally:
-            self.steps, self.step_ops = steps, step_ops
+            around[2].update(dict.fromkeys(self._last_user, op))
+            self.steps, self.step_ops, self._last_user = around
+
+    def let_go(self, first: int = 0, around: Operation | None = None) -> None:
+        """Add steps that forget large arrays, each behind the last step that needs it; what is fetched stays.
+
+        Of a branch or loop of ``around`` they forget what its own steps made, in the slots from ``first`` on, and what
+        ``around`` does not need.
+        """
+        last_step = {op: place for place, op in enumerate(self.step_ops)}
+        forgotten: dict[int, list[int]] = {}
+        for slot, op in list(self._last_user.items()):
+            if slot >= first and op is not around and op in last_step and slot not in self._taken:
+                forgotten.setdefault(last_step[op], []).append(slot)
+                del self._last_user[slot]
+        steps, step_ops, self.steps, self.step_ops = self.steps, self.step_ops, [], []
+        for place, (op, step) in enumerate(zip(step_ops, steps, strict=True)):
+            self.add_step(op, step)
+            if place in forgotten:
+                self.add_step(op, _forgetting(forgotten[place]))
 
     # What makes a plan.
-
-    def slot_of(self, tensor: GraphTensor) -> int:
-        """Return the slot of a fed tensor."""
-        return self._slot_of[tensor]
 
     def needed(
         self, targets: Iterable[GraphTensor | Operation], context: ControlFlowContext | None = None
@@ -323,6 +352,19 @@ class PlanBuilder:
         return take
 
 
+def _may_be_large(tensor: GraphTensor) -> bool:
+    num_items = tensor._shape.num_elements()
+    return num_items is None or num_items * tensor._dtype.base_dtype.size >= LARGE_BYTES
+
+
+def _forgetting(forgotten: list[int]) -> Step:
+    def run(slots: Slots) -> None:
+        for slot in forgotten:
+            slots[slot] = None
+
+    return run
+
+
 def raise_uninitialized(variable: Operation) -> NoReturn:
     """Raise the error of who reads a variable before its initializer has run."""
     wrong = f"Attempting to use uninitialized value {variable._name}"
@@ -346,6 +388,11 @@ def _sequence(steps: list[Step], ops: list[Operation]) -> Step:
                 raise_for(ops[steps.index(step)], error)
 
     return run
+
+
+def _quiet(step: Step) -> Step:
+    """Return ``step`` without the warnings of NumPy."""
+    return lambda slots: quietly(step, slots)
 
 
 def _nothing(slots: Slots) -> None:
@@ -372,7 +419,7 @@ def _computing(definition: OpDefinition, specs: list[TensorSpec], given: list[st
             check(arrays, attrs)
         try:
             return definition.compute(*arrays, **attrs)
-        except (MemoryError, ValueError) as error:
+        except (MemoryError, ValueError, IndexError) as error:
             # An assign without validate_shape may have given a variable another shape than is known of it.
             check(arrays, attrs)
             raise beyond_memory(definition.op_type, specs, error) from error

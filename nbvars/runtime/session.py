@@ -65,10 +65,12 @@ class Session:
         """Return the graph."""
         return self._graph
 
-    @property
-    def lock(self) -> ForkSafeLock:
-        """Return what guards ``storages`` while a variable gets its first value. For the library."""
-        return self._lock
+    def store(self, variable: Operation, storage: Any) -> None:
+        """Give a variable its first memory, or another one; a closed session keeps none. For the library."""
+        with self._lock:
+            if self._is_closed:
+                self._raise_closed()
+            self.storages[variable] = storage
 
     def run(
         self,
@@ -175,7 +177,7 @@ class Session:
         builder = PlanBuilder(self, tensors)
         builder.add_ops(elements)
         result = map_fetches(self._graph, fetches, builder.fetch)
-        return Plan(builder, [(builder.slot_of(tensor), converter(tensor)) for tensor in tensors], result)
+        return Plan(builder, [converter(tensor) for tensor in tensors], result)
 
     def attrs_of(self, op: Operation) -> dict[str, Any]:
         """Return what ``op`` computes with; a random op gets its stream of numbers in this session. For the library."""

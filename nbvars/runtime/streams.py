@@ -35,17 +35,21 @@ def seeds_of(graph: Graph, seed: int | None) -> tuple[int, int] | None:
 class Stream:
     """The random numbers of one op in one session."""
 
-    __slots__ = ("__weakref__", "_generator", "_lock")
+    __slots__ = ("__weakref__", "_generator", "_is_seeded", "_lock")
 
     def __init__(self, entropy: list[int] | None) -> None:
         self._generator = np.random.Generator(np.random.PCG64(entropy))
+        self._is_seeded = entropy is not None
         self._lock = ForkSafeLock()
-        if entropy is None:
-            _unseeded.add(self)
+        _alive.add(self)
 
-    def restart(self) -> None:
-        """Begin anew, by chance: a forked child would draw the same as its parent."""
-        self._generator = np.random.Generator(np.random.PCG64())
+    def renew(self) -> None:
+        """Go on in a forked child; a stream by chance begins anew, or the child would draw the same as its parent."""
+        bits = np.random.PCG64()
+        if self._is_seeded:
+            # Only the state: a thread that does not exist here may hold the lock that NumPy keeps with it.
+            bits.state = self._generator.bit_generator.state  # type: ignore[assignment]
+        self._generator = np.random.Generator(bits)
 
     def draw(self, numbers: Callable[[np.random.Generator], Any]) -> Any:
         """Return what ``numbers`` draws."""
@@ -53,12 +57,12 @@ class Stream:
             return numbers(self._generator)
 
 
-_unseeded: weakref.WeakSet[Stream] = weakref.WeakSet()
+_alive: weakref.WeakSet[Stream] = weakref.WeakSet()
 
 
 def _after_fork_in_child() -> None:
-    for stream in list(_unseeded):
-        stream.restart()
+    for stream in list(_alive):
+        stream.renew()
 
 
 if hasattr(os, "register_at_fork"):

@@ -238,7 +238,7 @@ def test_a_child_forked_while_a_thread_builds_a_plan_or_holds_a_variable_goes_on
     held, done = threading.Event(), threading.Event()
 
     def hold():
-        with session.lock, session.storages[variable.op].locked():
+        with session._lock, session.storages[variable.op].locked():
             held.set()
             done.wait(TIMEOUT_S)
 

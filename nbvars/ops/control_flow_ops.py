@@ -19,7 +19,8 @@ from nbvars.runtime.building import entered, graph_of
 from nbvars.runtime.constants import add_constant
 from nbvars.runtime.conversion import graph_tensor_of, value_of
 from nbvars.runtime.definition import Array, NodeDefinition
-from nbvars.runtime.plan import CAPTURES, PlanBuilder, Slots
+from nbvars.runtime.plan import CAPTURES, PlanBuilder
+from nbvars.runtime.steps import Slots
 
 
 def cond(

@@ -18,7 +18,8 @@ from nbvars.ops.structures import flatten, flatten_like, pack, sequence_like
 from nbvars.runtime.building import entered, graph_of
 from nbvars.runtime.conversion import convert_to_tensor, graph_tensor_of
 from nbvars.runtime.definition import NodeDefinition
-from nbvars.runtime.plan import CAPTURES, PlanBuilder, Slots
+from nbvars.runtime.plan import CAPTURES, PlanBuilder
+from nbvars.runtime.steps import Slots
 from nbvars.shapes import TensorShape
 
 _OTHER_STRUCTURE = "body returns another structure than that of loop_vars"

@@ -13,7 +13,8 @@ from nbvars.graph.operation import Operation
 from nbvars.graph.tensor import GraphTensor, Tensor, TensorValue
 from nbvars.runtime.conversion import convert_to_tensor
 from nbvars.runtime.definition import NodeDefinition
-from nbvars.runtime.plan import PlanBuilder, Slots
+from nbvars.runtime.plan import PlanBuilder
+from nbvars.runtime.steps import Slots
 from nbvars.shapes import TensorShape
 
 

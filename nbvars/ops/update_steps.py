@@ -17,7 +17,8 @@ from nbvars.kernels.cpu.counter import count_up_to_entry
 from nbvars.kernels.cpu.fast_scatter import fast_scatter
 from nbvars.ops.shape_rules import are_compatible
 from nbvars.ops.updates import FAMILIES, check_update_shape, update
-from nbvars.runtime.plan import PlanBuilder, Slots, Step, raise_uninitialized
+from nbvars.runtime.plan import PlanBuilder
+from nbvars.runtime.steps import Slots, Step, raise_uninitialized
 from nbvars.storage import CpuStorage
 
 Storages: TypeAlias = dict[Operation, CpuStorage]

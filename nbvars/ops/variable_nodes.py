@@ -24,7 +24,8 @@ from nbvars.ops.updates import FAMILIES, check_update_shape
 from nbvars.runtime.building import entered, spec_of
 from nbvars.runtime.conversion import graph_tensor_of
 from nbvars.runtime.definition import NodeDefinition
-from nbvars.runtime.plan import PlanBuilder, Slots
+from nbvars.runtime.plan import PlanBuilder
+from nbvars.runtime.steps import Slots
 from nbvars.shapes import TensorShape
 
 

@@ -8,29 +8,28 @@ fetched is read when all steps are done.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any, NoReturn, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from nbvars.checks import message
-from nbvars.errors import (
-    FailedPreconditionError,
-    InvalidArgumentError,
-    OpError,
-    ResourceExhaustedError,
-    UnimplementedError,
-)
+from nbvars.errors import FailedPreconditionError, InvalidArgumentError, OpError, UnimplementedError
 from nbvars.graph.control_flow import ControlFlowContext
 from nbvars.graph.operation import Operation
 from nbvars.graph.tensor import GraphTensor
 from nbvars.runtime.building import spec_of
-from nbvars.runtime.definition import DEFINITIONS, Array, OpDefinition, TensorSpec, beyond_memory, check_rank
-from nbvars.runtime.quiet import quietly
-
-Slots: TypeAlias = list[Any]
-Step: TypeAlias = Callable[[Slots], None]
-Reader: TypeAlias = Callable[[Slots], Any]
-
+from nbvars.runtime.definition import DEFINITIONS, Array, OpDefinition
+from nbvars.runtime.steps import (
+    Reader,
+    Slots,
+    Step,
+    computation,
+    forgetting,
+    quiet,
+    raise_for,
+    raise_uninitialized,
+    sequence,
+)
 
 LIVE = "_live"
 """The attribute of an identity that is no copy: of a variable it shows later updates."""
@@ -57,7 +56,7 @@ class Plan:
         self._start = builder.slots
         self._steps, self._ops = builder.steps, builder.step_ops
         if builder.computes:
-            self._steps = [_quiet(_sequence(self._steps, self._ops))]
+            self._steps = [quiet(sequence(self._steps, self._ops))]
         self._feeds = feeds
         self._result = result
         self._disabled: Step | None = None
@@ -91,17 +90,6 @@ class Plan:
     def _raise_if_disabled(self, slots: Slots) -> None:
         if self._disabled is not None:
             self._disabled(slots)
-
-
-def raise_for(op: Operation, error: OpError | ValueError | MemoryError) -> NoReturn:
-    """Raise what a step of ``op`` has raised, as an ``OpError`` that carries ``op``."""
-    if not isinstance(error, OpError):
-        kind = ResourceExhaustedError if isinstance(error, MemoryError) else InvalidArgumentError
-        raise kind(None, op, f"{str(error) or 'out of memory'}; in the operation {op._name!r}") from error
-    if error.op is None:
-        error.op = op
-        error.message = f"{error.message}; in the operation {op._name!r}"
-    raise error
 
 
 class PlanBuilder:
@@ -237,7 +225,7 @@ class PlanBuilder:
                 self._prepare(inner)
             held = [self.hold(op, tensor) for tensor in outputs]
             self.let_go(first, op)
-            return _sequence(self.steps, self.step_ops), held
+            return sequence(self.steps, self.step_ops), held
         finally:
             around[2].update(dict.fromkeys(self._last_user, op))
             self.steps, self.step_ops, self._last_user = around
@@ -258,7 +246,7 @@ class PlanBuilder:
         for place, (op, step) in enumerate(zip(step_ops, steps, strict=True)):
             self.add_step(op, step)
             if place in forgotten:
-                self.add_step(op, _forgetting(forgotten[place]))
+                self.add_step(op, forgetting(forgotten[place]))
 
     # What makes a plan.
 
@@ -305,12 +293,11 @@ class PlanBuilder:
         """Add the step of an op of arrays."""
         self.computes = True
         inputs, attrs = self.reads(op, op._inputs), self.session.attrs_of(op)
-        given = [key for key in definition.run_attrs if key not in attrs]
-        specs = [spec_of(tensor) for tensor in op._inputs[: len(inputs) - len(given)]]
-        compute = _computing(definition, specs, given)
+        num_given = sum(key not in attrs for key in definition.run_attrs)
+        specs = [spec_of(tensor) for tensor in op._inputs[: len(inputs) - num_given]]
         is_lent = any(slot in self._lent for slot in inputs)
         outputs = [self.new_slot(tensor) for tensor in op._outputs]
-        self.add_step(op, _computation(compute, inputs, attrs, outputs, is_lent))
+        self.add_step(op, computation(definition, specs, inputs, attrs, outputs, is_lent))
 
     def alias(self, tensor: GraphTensor, source: GraphTensor) -> None:
         """Make ``tensor`` another name of ``source``."""
@@ -357,90 +344,9 @@ def _may_be_large(tensor: GraphTensor) -> bool:
     return num_items is None or num_items * tensor._dtype.base_dtype.size >= LARGE_BYTES
 
 
-def _forgetting(forgotten: list[int]) -> Step:
-    def run(slots: Slots) -> None:
-        for slot in forgotten:
-            slots[slot] = None
-
-    return run
-
-
-def raise_uninitialized(variable: Operation) -> NoReturn:
-    """Raise the error of who reads a variable before its initializer has run."""
-    wrong = f"Attempting to use uninitialized value {variable._name}"
-    remedy = "run its initializer, or global_variables_initializer(), first"
-    sentence = message("Session.run", wrong, "no value", "an initialized variable", remedy)
-    raise FailedPreconditionError(None, variable, sentence)
-
-
 def _definition_of(op: Operation) -> Any:
     return op._definition or DEFINITIONS.get(op._type)
 
 
-def _sequence(steps: list[Step], ops: list[Operation]) -> Step:
-    """Return the step that runs ``steps``, with errors that carry their operations."""
-
-    def run(slots: Slots) -> None:
-        for step in steps:
-            try:
-                step(slots)
-            except (OpError, ValueError, MemoryError) as error:
-                raise_for(ops[steps.index(step)], error)
-
-    return run
-
-
-def _quiet(step: Step) -> Step:
-    """Return ``step`` without the warnings of NumPy."""
-    return lambda slots: quietly(step, slots)
-
-
 def _nothing(slots: Slots) -> None:
     return None
-
-
-def _computing(definition: OpDefinition, specs: list[TensorSpec], given: list[str]) -> Callable[..., Any]:
-    """Return the computation of an op with the checks that only a run can make.
-
-    ``given`` are the attributes that come as arrays, behind the inputs.
-    """
-    is_known = not given and all(spec.shape is not None and None not in spec.shape for spec in specs)
-
-    def check(arrays: Sequence[Array], attrs: dict[str, Any]) -> None:
-        actual = [TensorSpec(array.shape, spec.dtype) for array, spec in zip(arrays, specs, strict=True)]
-        check_rank(definition.op_type, definition.infer(*actual, **attrs))
-
-    def compute(*arrays: Array, **attrs: Any) -> Any:
-        for key, array in zip(given, arrays[len(specs) :], strict=True):
-            value = array.tolist()
-            attrs[key] = tuple(value) if isinstance(value, list) else value
-        arrays = arrays[: len(specs)]
-        if not is_known:
-            check(arrays, attrs)
-        try:
-            return definition.compute(*arrays, **attrs)
-        except (MemoryError, ValueError, IndexError) as error:
-            # An assign without validate_shape may have given a variable another shape than is known of it.
-            check(arrays, attrs)
-            raise beyond_memory(definition.op_type, specs, error) from error
-
-    return compute
-
-
-def _computation(
-    compute: Callable[..., Any], inputs: list[int], attrs: dict[str, Any], outputs: list[int], is_lent: bool
-) -> Step:
-    """Return the step that fills the slots ``outputs`` from the slots ``inputs``."""
-
-    def run(slots: Slots) -> None:
-        arrays = [slots[slot] for slot in inputs]
-        results = compute(*arrays, **attrs)
-        for slot, result in zip(outputs, results if type(results) is tuple else (results,), strict=True):
-            array = result if type(result) is np.ndarray else np.asarray(result)
-            if any(array is other for other in arrays):
-                array = array.view()
-            if is_lent and array.base is not None and any(np.may_share_memory(array, other) for other in arrays):
-                array = array.copy()
-            slots[slot] = array
-
-    return run

@@ -18,7 +18,8 @@ from nbvars.locks import ForkSafeLock
 from nbvars.runtime.config import checked_config
 from nbvars.runtime.feeds import converter, fed_tensor, flattened
 from nbvars.runtime.fetches import elements_of, key_of, map_fetches
-from nbvars.runtime.plan import Plan, PlanBuilder, Slots
+from nbvars.runtime.plan import Plan, PlanBuilder
+from nbvars.runtime.steps import Slots
 from nbvars.runtime.streams import Streams
 
 _log = logging.getLogger("nbvars")

@@ -34,6 +34,7 @@ from nbvars.variables.arguments import (
     is_trainable,
 )
 from nbvars.variables.distribution import VariableAggregation, VariableSynchronization
+from nbvars.variables.save_slice_info import SaveSliceInfo
 
 _ndarray = np.ndarray
 _INT64 = np.dtype(np.int64)
@@ -111,6 +112,8 @@ class Variable(_OfMode):
         "_storage",
         "_trainable",
     )
+
+    SaveSliceInfo = SaveSliceInfo
 
     def __init__(
         self,

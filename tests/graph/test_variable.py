@@ -509,3 +509,8 @@ def test_graph_does_not_share_memory_with_the_array_that_it_was_given(sess):
     sess.run(v.assign_add([1.0, 1.0]))
     sess.run(v.initializer)
     assert v.eval().tolist() == [1.0, 2.0]
+
+
+def test_slices_are_described_by_a_class_of_the_variable():
+    info = tf.Variable.SaveSliceInfo("whole", [10, 4], [5, 0], [5, 4])
+    assert info.spec == "10 4 5,5:0,4"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,6 @@ import numpy as np
 
 from nbvars.graph.graph import Graph
 from nbvars.graph.operation import Operation
-from nbvars.locks import ForkSafeLock
 
 # TensorFlow's number for a global seed where only the op has one.
 DEFAULT_SEED = 87654321
@@ -40,16 +40,9 @@ class Stream:
     def __init__(self, entropy: list[int] | None) -> None:
         self._generator = np.random.Generator(np.random.PCG64(entropy))
         self._is_seeded = entropy is not None
-        self._lock = ForkSafeLock()
-        _alive.add(self)
-
-    def renew(self) -> None:
-        """Go on in a forked child; a stream by chance begins anew, or the child would draw the same as its parent."""
-        bits = np.random.PCG64()
-        if self._is_seeded:
-            # Only the state: a thread that does not exist here may hold the lock that NumPy keeps with it.
-            bits.state = self._generator.bit_generator.state  # type: ignore[assignment]
-        self._generator = np.random.Generator(bits)
+        self._lock = threading.RLock()  # a signal handler may draw, too
+        with _fork.lock:
+            _fork.streams.add(self)
 
     def draw(self, numbers: Callable[[np.random.Generator], Any]) -> Any:
         """Return what ``numbers`` draws."""
@@ -57,16 +50,39 @@ class Stream:
             return numbers(self._generator)
 
 
-_alive: weakref.WeakSet[Stream] = weakref.WeakSet()
+class _Fork:
+    """What a fork does with all streams."""
+
+    def __init__(self) -> None:
+        self.streams: weakref.WeakSet[Stream] = weakref.WeakSet()
+        self.lock = threading.RLock()
+        self._held: list[Stream] = []
+
+    def before(self) -> None:
+        """Let draws of other threads end: the child would wait for the lock that NumPy takes for them for ever."""
+        self.lock.acquire()
+        self._held = list(self.streams)
+        for stream in self._held:
+            stream._lock.acquire()
+
+    def after(self) -> None:
+        """Go on as before."""
+        held, self._held = self._held, []
+        for stream in held:
+            stream._lock.release()
+        self.lock.release()
+
+    def after_in_child(self) -> None:
+        """Go on with the seeded streams; what was seeded by chance begins anew, or both would draw the same."""
+        for stream in self._held:
+            if not stream._is_seeded:
+                stream._generator = np.random.Generator(np.random.PCG64())
+        self.after()
 
 
-def _after_fork_in_child() -> None:
-    for stream in list(_alive):
-        stream.renew()
-
-
+_fork = _Fork()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+    os.register_at_fork(before=_fork.before, after_in_parent=_fork.after, after_in_child=_fork.after_in_child)
 
 
 class Streams:

@@ -13,6 +13,8 @@ import pytest
 import nbvars as tf
 from nbvars.graph.names import GRAPH_LOCK
 from nbvars.locks import ForkSafeLock
+from nbvars.runtime import streams
+from nbvars.runtime.streams import Stream
 from nbvars.variables.variable_store import VariableStore
 from tests.reliability.test_fork import TIMEOUT_S, in_forked_child
 
@@ -37,12 +39,10 @@ class Model:
         self.session.run([self.seeded, self.unseeded])
 
     def locks(self):
-        """Return a lock of each kind."""
-        streams = self.session._streams._streams.values()
+        """Return a lock of each kind that is held for longer than it takes to draw random numbers."""
         stores = [self.graph._own(VariableStore)._lock, self.template._lock, self.session._lock]
         storages = [storage.locked() for storage in self.session.storages.values()]
-        numpys = [stream._generator.bit_generator.lock for stream in streams]
-        return [GRAPH_LOCK, *stores, *storages, *[stream._lock for stream in streams], *numpys]
+        return [GRAPH_LOCK, *stores, *storages]
 
     def use(self):
         """Build and run; return what a run of the update should have added up to."""
@@ -116,13 +116,30 @@ def test_a_child_forked_by_a_thread_that_holds_the_locks_itself_gives_them_back(
 
 def test_parent_and_child_go_on_with_a_seeded_stream_and_part_with_an_unseeded_one(model):
     fetches = [model.seeded, model.unseeded]
-    with held_by_a_thread(
-        [stream._generator.bit_generator.lock for stream in model.session._streams._streams.values()]
-    ):
-        child = in_forked_child(lambda: [each.tolist() for each in model.session.run(fetches)])
+    child = in_forked_child(lambda: [each.tolist() for each in model.session.run(fetches)])
     seeded, unseeded = model.session.run(fetches)
     assert child.startswith(f"[{seeded.tolist()}, ")
     assert str(unseeded.tolist()) not in child
+
+
+def test_a_fork_waits_for_draws_of_other_threads():
+    stream, drawing, drawn = Stream([1]), threading.Event(), threading.Event()
+
+    def draw():
+        stream.draw(lambda generator: (drawing.set(), drawn.wait(TIMEOUT_S), generator.random()))
+
+    drawer = threading.Thread(target=draw, daemon=True)
+    forker = threading.Thread(target=lambda: (streams._fork.before(), streams._fork.after()), daemon=True)
+    drawer.start()
+    assert drawing.wait(TIMEOUT_S)
+    forker.start()
+    forker.join(0.02)
+    assert forker.is_alive()
+    drawn.set()
+    forker.join(TIMEOUT_S)
+    assert not forker.is_alive()
+    child = in_forked_child(lambda: stream.draw(np.random.Generator.random))
+    assert child == str(stream.draw(np.random.Generator.random))
 
 
 def test_children_forked_while_threads_build_and_run_all_go_on(model):

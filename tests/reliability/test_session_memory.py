@@ -241,12 +241,23 @@ def test_a_chain_of_twenty_thousand_ops_is_built_run_and_collected():
                     y = y + y - y
             branch = tf.cond(x > 0, lambda: y, lambda: x)
             assert tf.Session().run([y, branch], {x: 3}) == [3, 3]
-        assert len(graph.as_graph_def().node) == graph.version > 20_000
+        assert graph.version > 20_000
         return weakref.ref(graph)
 
     seen = build()
     gc.collect()
     assert seen() is None
+
+
+def test_a_chain_of_three_thousand_ops_becomes_a_graph_def_and_back():
+    pytest.importorskip("google.protobuf")
+    with tf.Graph().as_default() as graph:
+        x = y = tf.placeholder(tf.int32, [], name="x")
+        for _ in range(1_500):
+            y = tf.negative(tf.identity(y))
+    with tf.Graph().as_default():
+        x, y = tf.import_graph_def(graph.as_graph_def(), return_elements=["x:0", y.name])
+        assert tf.Session().run(y, {x: 3}) == 3
 
 
 def test_sessions_of_threads_that_end_are_collected():

@@ -9,9 +9,12 @@ import threading
 
 import numpy as np
 import pytest
+from numba import types
+from numba.core.compiler_lock import global_compiler_lock
 
 import nbvars as tf
 from nbvars.graph.names import GRAPH_LOCK
+from nbvars.kernels.cpu.compiled import compile_kernel
 from nbvars.locks import ForkSafeLock
 from nbvars.runtime import streams
 from nbvars.runtime.streams import Stream
@@ -140,6 +143,24 @@ def test_a_fork_waits_for_draws_of_other_threads():
     assert not forker.is_alive()
     child = in_forked_child(lambda: stream.draw(np.random.Generator.random))
     assert child == str(stream.draw(np.random.Generator.random))
+
+
+def test_a_fork_waits_for_a_compilation_of_another_thread():
+    held, never = threading.Event(), threading.Event()
+
+    def compile_for_a_while():
+        with global_compiler_lock:
+            held.set()
+            never.wait(0.05)
+
+    def compiled_answer():
+        return compile_kernel("answer", lambda: 42, types.int64())()
+
+    compiling = threading.Thread(target=compile_for_a_while, daemon=True)
+    compiling.start()
+    assert held.wait(TIMEOUT_S)
+    assert in_forked_child(compiled_answer) == "42"
+    compiling.join(TIMEOUT_S)
 
 
 def test_children_forked_while_threads_build_and_run_all_go_on(model):

@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 from numba import njit, types
-from numba.core.registry import cpu_target
 
 from nbvars.checks import message
 from nbvars.kernels import rules
-from nbvars.kernels.cpu.compiled import compile_kernel, jit_closure
+from nbvars.kernels.cpu.compiled import compile_kernel, jit_closure, machine
 from nbvars.kernels.cpu.elements import (
     Array,
     Element,
@@ -127,7 +126,7 @@ def _by_value(operation: str, element: Element) -> Any:
     """Return the compiled update of ``num_bytes`` at address ``ref`` by the item at address ``value``."""
     loop, word, size = _with_one_value(operation, element), element.numba_type, element.word.itemsize
     words_per_item, streams = element.words_per_item, operation == "update"
-    _, processor, _ = cpu_target.target_context.codegen().magic_tuple()
+    _, processor, _ = machine()
     stream_bytes = STREAM_FILL_BYTES_ON_ZEN if processor.startswith("znver") else STREAM_BYTES
 
     def update_by_value(ref, value, num_bytes):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from typing import Any, NamedTuple
 
 from numba import config, njit
 from numba.core.caching import FunctionCache
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.registry import cpu_target
 
 from nbvars.checks import message
 
@@ -35,6 +38,22 @@ class _Thread(threading.local):
 
 
 _thread = _Thread()
+
+
+if hasattr(os, "register_at_fork"):
+    # A fork waits for a compilation of another thread: the child would wait for ever.
+    os.register_at_fork(
+        before=global_compiler_lock.acquire,
+        after_in_parent=global_compiler_lock.release,
+        after_in_child=global_compiler_lock.release,
+    )
+
+
+@functools.cache
+def machine() -> tuple[str, str, str]:
+    """Return the triple, the processor and the features for which kernels are compiled."""
+    with global_compiler_lock:  # LLVM has a lock, too
+        return cpu_target.target_context.codegen().magic_tuple()
 
 
 @functools.cache

@@ -11,9 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
-from numba.core.registry import cpu_target
 
-from nbvars.kernels.cpu.compiled import jit_closure
+from nbvars.kernels.cpu.compiled import jit_closure, machine
 from nbvars.kernels.cpu.intrinsics import (
     bits_of_float32,
     float32_of_bits,
@@ -117,7 +116,7 @@ BFLOAT16 = Half(bfloat16_to_float32, float32_to_bfloat16, _float64_to_bfloat16)
 def float16() -> Half:
     """Return the conversions of float16, by the processor's own instructions if it has them."""
     # Without them LLVM calls functions of a C runtime that is not there, and ends the process.
-    triple, _, features = cpu_target.target_context.codegen().magic_tuple()
+    triple, _, features = machine()
     if "+f16c" in features or not triple.startswith(("x86_64", "i686")):
         return Half(_widen_in_hardware, _narrow_in_hardware, _from_float64(_narrow_in_hardware))
     return Half(_widen_in_software, _narrow_in_software, _from_float64(_narrow_in_software))

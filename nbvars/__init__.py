@@ -170,6 +170,7 @@ from nbvars.ops import (
     zeros_like,
 )
 from nbvars.ops.control_flow_ops import cond
+from nbvars.ops.getitem_ops import newaxis as newaxis
 from nbvars.ops.grouping_ops import group, no_op, tuple
 from nbvars.ops.legacy_ops import (
     arg_max,

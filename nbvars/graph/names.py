@@ -63,7 +63,7 @@ class Names:
 
     def _claim(self, name: str) -> str:
         """Return the name of an op: a unique one, or exactly the one before a trailing slash."""
-        if not name.endswith("/"):
+        if not isinstance(name, str) or not name.endswith("/"):
             return self.unique_name(name)
         full = name[:-1]
         _check_valid(full, "")

@@ -24,8 +24,8 @@ OPERATORS: dict[str, Callable[..., Tensor]] = {}
 class TensorLike:
     """Operators of whatever has a tensor's value: subclasses give ``_as_tensor()``.
 
-    The operands of an operator are converted as ``convert_to_tensor`` does, with one exception: Python's and
-    NumPy's numbers, and lists, take the dtype of the tensor if NumPy's ``same_kind`` rule allows it.
+    The operands of an operator are converted as ``convert_to_tensor`` does, with one exception: numbers, lists and
+    NumPy's arrays take the dtype of the tensor if NumPy's ``same_kind`` rule allows it.
     Tensors never promote: operands of different dtypes are a ``TypeError``.
     """
 

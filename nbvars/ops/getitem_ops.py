@@ -24,6 +24,9 @@ from nbvars.runtime.indices import snapshot
 _ARRAY = "array"
 _INTEGER = "integer"
 Key: TypeAlias = tuple[Any, ...]
+newaxis = None
+"""In a key, an axis of one element."""
+
 _INDEX_DTYPES = Dtypes(INTEGER | BOOL, "an integer dtype or bool")
 
 

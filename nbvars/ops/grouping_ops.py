@@ -56,6 +56,9 @@ def _flat(inputs: Any) -> Iterable[Any]:
     for each in inputs:
         if isinstance(each, (list, builtins.tuple)):
             yield from _flat(each)
+        elif isinstance(each, (str, bytes)):
+            expected = "operations, tensors, variables, and lists of those"
+            raise TypeError(message("group", "a name stands for no operation here", repr(each), expected))
         elif each is not None:
             yield each
 
@@ -72,7 +75,8 @@ def tuple(tensors: Iterable[Any], name: str | None = None, control_inputs: Any =
     """Return tensors of the same values, none of which is there before all of ``tensors`` are.
 
     Args:
-        tensors: Tensors, ``IndexedSlices`` or ``None``, which stays ``None``.
+        tensors: Tensors, ``IndexedSlices``, operations, in the place of which comes one that runs after all, or
+            ``None``, which stays ``None``.
         name: Name of the scope.
         control_inputs: More operations that come first.
 
@@ -89,16 +93,22 @@ def tuple(tensors: Iterable[Any], name: str | None = None, control_inputs: Any =
     if graph is None:
         return [None if value is None else convert_to_tensor(value) for value in values]
     with entered(graph), graph.name_scope(name or "tuple"):
-        converted = [
-            value if value is None or isinstance(value, IndexedSlices) else convert_to_tensor(value) for value in values
-        ]
-        gate = group(*[value for value in converted if value is not None], *(control_inputs or ()))
+        gated = [value if value is None or isinstance(value, _GATED) else convert_to_tensor(value) for value in values]
+        gate = group(*[value for value in gated if value is not None], *(control_inputs or ()))
         with control_dependencies([gate]):
-            return [_through(value) for value in converted]
+            return [_through(graph, value) for value in gated]
 
 
-def _through(value: Any) -> Any:
+_GATED = (Symbolic, IndexedSlices, Operation)
+
+
+def _through(graph: Graph, value: Any) -> Any:
     """Return what has the value of ``value`` behind the current control dependencies."""
+    if value is None:
+        return None
+    if isinstance(value, Operation):
+        return group(value)
     if isinstance(value, IndexedSlices):
-        return IndexedSlices(identity(value.values), identity(value.indices), value._dense_shape)
-    return None if value is None else identity(value)
+        return IndexedSlices(_through(graph, value.values), value.indices, value._dense_shape)
+    with graph.colocate_with(value):
+        return identity(value, name="control_dependency")

@@ -172,17 +172,17 @@ def _is_bool(*values: TensorValue) -> bool:
 
 def operator_and(x: TensorValue, y: TensorValue) -> Tensor:
     """Return ``x & y``: ``logical_and`` of bools, the common bits of integers."""
-    return logical_and(x, y) if _is_bool(x, y) else _bitwise_and(x, y)
+    return logical_and(x, y, "and") if _is_bool(x, y) else _bitwise_and(x, y, "and")
 
 
 def operator_or(x: TensorValue, y: TensorValue) -> Tensor:
     """Return ``x | y``: ``logical_or`` of bools, the bits of both of integers."""
-    return logical_or(x, y) if _is_bool(x, y) else _bitwise_or(x, y)
+    return logical_or(x, y, "or") if _is_bool(x, y) else _bitwise_or(x, y, "or")
 
 
 def operator_xor(x: TensorValue, y: TensorValue) -> Tensor:
     """Return ``x ^ y``: ``logical_xor`` of bools, the bits of one only of integers."""
-    return logical_xor(x, y) if _is_bool(x, y) else _bitwise_xor(x, y)
+    return logical_xor(x, y, "xor") if _is_bool(x, y) else _bitwise_xor(x, y, "xor")
 
 
 def operator_invert(x: TensorValue) -> Tensor:

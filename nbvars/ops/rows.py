@@ -53,7 +53,7 @@ _GRAPH_NAMES = {
     "LogSumExp": "ReduceLogSumExp",
 }
 
-# Operands that have a dtype of their own, and need not wait for that of the other one.
+# Operands of one of these types both have a dtype of their own, and neither waits for that of the other one.
 _WITH_DTYPE = (EagerTensor, np.ndarray)
 
 HALVES = (dtypes.float16.numpy_dtype, dtypes.bfloat16.numpy_dtype)
@@ -154,7 +154,7 @@ def binary(
     public_name = name
 
     def function(x: TensorValue, y: TensorValue, name: str | None = None) -> Tensor:
-        if type(x) not in _WITH_DTYPE or type(y) not in _WITH_DTYPE:
+        if type(x) is not type(y) or type(x) not in _WITH_DTYPE:
             x, y = match(public_name, x, y)
         return apply_op(definition, x, y, name=name)
 

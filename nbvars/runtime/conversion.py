@@ -154,15 +154,20 @@ def borrow(value: Any, dtype: DType | None = None, where: str = "convert_to_tens
     return EagerTensor._wrap(array, current_device())
 
 
-def match(where: str, *values: Any) -> list[Any]:
-    """Convert what is not yet a tensor or an array among ``values`` to the dtype of what is.
+_TENSORS = (TensorLike, IndexedSlices)
+_WITH_ARRAYS: tuple[type[Any], ...] = (*_TENSORS, np.ndarray)
 
-    Without tensors and arrays, all take the dtype of the first value. In a graph, strings stay what they are.
+
+def match(where: str, *values: Any) -> list[Any]:
+    """Convert what is not yet a tensor among ``values`` to the dtype of the first that is.
+
+    Without tensors, all but arrays take the dtype of the first array; without arrays too, that of the first value. In
+    a graph, strings stay what they are.
     """
-    dtype = None
+    dtype, kept = None, _WITH_ARRAYS
     for value in values:
-        if isinstance(value, (TensorLike, IndexedSlices)):
-            dtype = value.dtype.base_dtype
+        if isinstance(value, _TENSORS):
+            dtype, kept = value.dtype.base_dtype, _TENSORS
             break
         if dtype is None and isinstance(value, np.ndarray):
             dtype = DTYPE_OF.get(value.dtype.newbyteorder("="))
@@ -171,7 +176,7 @@ def match(where: str, *values: Any) -> list[Any]:
     matched: list[Any] = []
     for value in values:
         is_string = dtype is dtypes.string or (dtype is None and not executing_eagerly() and is_text(value))
-        if is_string or isinstance(value, (TensorLike, IndexedSlices, np.ndarray)):
+        if is_string or isinstance(value, kept):
             matched.append(value)
         else:
             tensor = borrow(value, dtype, where)

@@ -34,9 +34,11 @@ def _pairs(key: Any, value: Any) -> Iterator[tuple[Any, Any]]:
     if isinstance(key, IndexedSlices):
         keys = [key._values, key._indices]
         if isinstance(value, IndexedSlices):
-            value = (value._values, value._indices)
-        elif isinstance(value, (list, tuple)):
-            value = value[:2]  # an IndexedSlicesValue has a dense_shape, which the slices know
+            value = (value._values, value._indices, value._dense_shape)
+        if isinstance(value, (list, tuple)) and len(value) == 3:
+            if isinstance(key._dense_shape, Symbolic) and value[2] is not None:
+                keys.append(key._dense_shape)
+            value = value[: len(keys)]  # a dense_shape that is no tensor of the graph is known
     elif isinstance(key, tuple):
         keys = list(key)
     else:

@@ -11,6 +11,7 @@ from nbvars.dtypes import DType, as_dtype
 from nbvars.graph.graph import get_default_graph
 from nbvars.graph.keys import GraphKeys
 from nbvars.runtime.conversion import borrow
+from nbvars.variables.arguments import is_trainable
 from nbvars.variables.scope_state import ScopeState, VariableScope, entered_scope
 from nbvars.variables.variable_store import AUTO_REUSE, VariableRequest, VariableStore
 
@@ -91,7 +92,7 @@ def get_variable(
         initializer=initializer,
         regularizer=scope.regularizer if regularizer is None else regularizer,
         reuse=scope.reuse,
-        trainable=trainable,
+        trainable=is_trainable(trainable, synchronization),
         collections=collections,
         caching_device=scope.caching_device if caching_device is None else caching_device,
         partitioner=scope.partitioner if partitioner is None else partitioner,

@@ -9,6 +9,7 @@ import threading
 import numpy as np
 import pytest
 
+import nbvars
 import nbvars.ops as nb
 from nbvars import dtypes
 from nbvars.dtypes import as_dtype
@@ -325,7 +326,7 @@ def test_bit_operators(dtype):
     check([0, 1, 0, 1] ^ nb.constant(a, "int32") if dtype is np.int32 else b ^ x, a ^ b)
 
 
-@pytest.mark.parametrize("other", [nb.constant(1.0, "float64"), np.ones(3), nb.constant(1)])
+@pytest.mark.parametrize("other", [nb.constant(1.0, "float64"), nb.constant(1)])
 def test_tensors_do_not_promote(other):
     tensor = nb.constant(X)
     for operate in (
@@ -336,6 +337,20 @@ def test_tensors_do_not_promote(other):
     ):
         with pytest.raises(TypeError, match=r"got \w+, expected float32; use cast"):
             operate()
+
+
+def test_arrays_take_the_dtype_of_a_tensor():
+    tensor = nb.constant(X)
+    for result in (tensor + np.ones(3), np.ones(3) + tensor, nb.add(tensor, np.ones(3)), nb.add(np.ones(3), tensor)):
+        check(result, X + np.float32(1))
+    with pytest.raises(TypeError, match="got complex128, expected float32"):
+        tensor + np.array([1j, 0, 0])
+    with pytest.raises(TypeError, match="got float64, expected int32"):
+        nb.constant([1, 2]) + np.ones(2)
+
+
+def test_newaxis_adds_an_axis_of_one_element():
+    check(nb.constant(X)[:, nbvars.newaxis], X[:, np.newaxis])
 
 
 def test_a_float_does_not_become_an_integer():

@@ -170,3 +170,17 @@ def test_control_inputs_run_before_what_waits_for_them():
             done = tf.no_op()
         assert session.run(done) is None
         assert session.run(variable) == 6
+
+
+def test_tuple_stands_in_for_operations(graph):
+    v = tf.Variable([1.0], name="v")
+    op, value, nothing = tf.tuple([v.assign([2.0]).op, v.value(), None])
+    assert (op.type, value.name, nothing) == ("NoOp", "tuple/control_dependency:0", None)
+    with tf.Session() as session:
+        session.run(v.initializer)
+        assert session.run([op, value])[1].tolist() == [2.0]
+
+
+def test_group_refuses_names(graph):
+    with pytest.raises(TypeError, match="group: a name stands for no operation here: got 'x', expected operations"):
+        tf.group("x")

@@ -355,3 +355,11 @@ def test_eval_and_run_take_feeds(session):
     assert variable.eval() == 7
     with tf.Session() as other:
         assert (x + 1).eval(feed_dict={x: 2}, session=other) == 3
+
+
+def test_the_dense_shape_of_slices_is_fed_with_them(session):
+    parts = tf.placeholder(tf.float32, [None, 2]), tf.placeholder(tf.int32, [None]), tf.placeholder(tf.int32, [2])
+    slices = tf.IndexedSlices(*parts)
+    given = (np.ones((1, 2), np.float32), [1], [3, 2])
+    for value in (given, tf.IndexedSlicesValue(*given)):
+        assert session.run(parts[2], {slices: value}).tolist() == [3, 2]

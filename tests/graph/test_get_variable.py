@@ -416,3 +416,9 @@ def test_variables_live_as_long_as_their_graph(mode):
     del graph
     gc.collect()
     assert (variable(), reference()) == (None, None)
+
+
+def test_a_variable_to_be_read_only_is_not_trainable():
+    variable = get_variable("w", [2], synchronization=VariableSynchronization.ON_READ)
+    assert not variable.trainable
+    assert variable not in tf.trainable_variables()

@@ -259,3 +259,15 @@ def test_attributes_that_the_inputs_tell_are_there():
         assert update.op.get_attr("Tindices") is tf.int64
         with pytest.raises(ValueError, match=r"no such attribute: got 'nope', expected one of .*'T'"):
             tf.add(x, x).op.get_attr("nope")
+
+
+def test_bit_operators_are_named_after_themselves(graph):
+    for dtype in (tf.bool, tf.int32):
+        x = tf.placeholder(dtype)
+        results = [x & x, x | x, x ^ x]
+        assert [each.name.split(":")[0].split("_")[0] for each in results] == ["and", "or", "xor"]
+
+
+def test_a_name_is_a_string(graph):
+    with pytest.raises(ValueError, match="the name is not valid: got 3"):
+        tf.no_op(name=3)

@@ -11,17 +11,22 @@ import numpy.typing as npt
 from nbvars.checks import message
 
 
-def expect_plottable(path: Path) -> None:
-    """Raise ``ImportError`` or ``ValueError`` unless a picture can be saved as ``path``."""
+def expect_plottable(path: Path, option: str = "--save-plot", extra: str = "demo") -> None:
+    """Raise ``ImportError`` or ``ValueError`` unless a picture can be saved as ``path``, which ``option`` gave."""
     try:
         from matplotlib.backend_bases import FigureCanvasBase
     except ImportError as error:
-        raise ImportError('--save-plot needs matplotlib: install it by pip install "nbvars[demo]"') from error
+        raise ImportError(f'{option} needs matplotlib: install it by pip install "nbvars[{extra}]"') from error
     kinds = sorted(FigureCanvasBase.get_supported_filetypes())
     if path.suffix.lower().removeprefix(".") not in kinds:
-        raise ValueError(message("--save-plot", "this kind of picture is unknown", repr(str(path)), f"one of {kinds}"))
+        raise ValueError(message(option, "this kind of picture is unknown", repr(str(path)), f"one of {kinds}"))
+    expect_writable(path, option)
+
+
+def expect_writable(path: Path, option: str) -> None:
+    """Raise ``ValueError`` unless a file ``path``, which ``option`` gave, can be written."""
     if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise ValueError(message("--save-plot", "the file cannot be written", repr(str(path)), "a writable place"))
+        raise ValueError(message(option, "the file cannot be written", repr(str(path)), "a writable place"))
 
 
 def save_plot(losses: npt.NDArray[np.float32], path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The command line: ``python -m nbvars info | warmup | demo``."""
+"""The command line: ``python -m nbvars info | warmup | demo | bench``."""
 
 from __future__ import annotations
 
@@ -48,6 +48,16 @@ def _make_parser() -> argparse.ArgumentParser:
     demo.add_argument("--threads", type=int, metavar="N", help="threads of an update; the result is the same")
     demo.add_argument("--seed", type=_natural, default=1, metavar="N", help="start of the random numbers (default: 1)")
     demo.add_argument("--save-plot", type=Path, metavar="FILE", help="save the loss as a picture, such as loss.png")
+
+    bench = add_command("bench", _bench, "Compare nbvars with the libraries that are installed, on this machine.")
+    words: dict[str, Any] = {"type": _names, "nargs": "+"}
+    bench.add_argument("--only", nargs="+", metavar="WORD", help="comparisons that have all of these in their names")
+    bench.add_argument("--libraries", **words, metavar="NAME", help="such as numpy,torch (default: all there are)")
+    bench.add_argument("--threads", type=_natural, default=1, metavar="N", help="of every library (default: 1)")
+    bench.add_argument("--quick", action="store_true", help="a few seconds: small arrays, rough times")
+    bench.add_argument("--plot", type=Path, metavar="FILE", help="save a picture, such as bench.png")
+    bench.add_argument("--json", nargs="?", const="-", metavar="FILE", help="print JSON, or save it beside the table")
+    bench.add_argument("--load", type=Path, metavar="FILE", help="show what --json saved instead of measuring")
     return parser
 
 
@@ -93,6 +103,13 @@ def _demo(options: argparse.Namespace) -> None:
     except (ImportError, OSError, ValueError) as error:
         options.parser.exit(1, f"{options.parser.prog}: error: {error}\n")
     demo.run(corpus, options.quick, options.seed, options.save_plot)
+
+
+def _bench(options: argparse.Namespace) -> None:
+    from nbvars.bench import command
+
+    options.libraries = [name for names in options.libraries or [] for name in names]
+    command.main(options)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

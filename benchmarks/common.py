@@ -1,4 +1,4 @@
-"""What the asv classes share: skipping libraries that are not there, and checking before timing."""
+"""What the asv classes share: skipping what is not there or takes too long, and checking before timing."""
 
 from __future__ import annotations
 
@@ -7,13 +7,35 @@ from typing import Any
 
 from asv_runner.benchmarks.mark import SkipNotImplemented
 
-from benchmarks.cases import Case, expect_equal, is_installed
+import nbvars
+from nbvars.bench.case import Case, expect_agreement
+from nbvars.bench.libraries import is_installed, library_of
 
 
-def checked_case(make: Callable[..., Case], library: str, *arguments: Any) -> Case:
-    """Return a case of ``library`` that has run once and agreed with NumPy; skip where the library is missing."""
-    if not is_installed(library):
-        raise SkipNotImplemented(f"{library} is not installed")
-    case = make(library, *arguments)
-    expect_equal(library, case, make("numpy", *arguments))
+class Timed:
+    """How long asv measures one combination of parameters: enough for a median, and seconds at most."""
+
+    rounds = 1
+    repeat = (5, 30, 2.0)
+    warmup_time = 0.05
+    timeout = 300
+
+
+def checked_case(make: Callable[..., Case], series: str, *arguments: Any, reference: str = "numpy") -> Case:
+    """Return a case of ``series`` that has run once and agreed with ``reference``; skip where it is not there."""
+    if not is_installed(library_of(series)):
+        raise SkipNotImplemented(f"{library_of(series)} is not installed")
+    nbvars.set_num_threads(1)
+    case = make(series, *arguments)
+    case.run()
+    if series != reference:
+        expected = make(reference, *arguments)
+        expected.run()
+        expect_agreement(series, case, expected.state())
     return case
+
+
+def skip(condition: bool, why: str) -> None:
+    """Skip this combination of parameters if ``condition`` holds."""
+    if condition:
+        raise SkipNotImplemented(why)

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
-from benchmarks.cases import counter
-
-COUNTS = 10_000
+from benchmarks.common import Timed, checked_case
+from nbvars.bench.counter import SERIES, counter
 
 
-class Counter:
-    """10,000 counts in all, from 1 to 8 Python threads."""
+class Counter(Timed):
+    """10,000 counts in all, by 1 to 8 Python threads."""
 
-    params = ([1, 2, 8], ["nbvars", "python"])
+    params = ([1, 2, 4, 8], list(SERIES))
     param_names = ("num_threads", "library")
 
     def setup(self, num_threads, library):
-        self.counter = counter(library)
-        first = [self.counter.count_up_to(2**60) for _ in range(3)]
-        assert first == [0, 1, 2], first
-        self.pool = ThreadPoolExecutor(num_threads)
+        self.case = checked_case(counter, library, num_threads, reference="python Lock")
 
-    def teardown(self, num_threads, library):
-        self.pool.shutdown()
-
-    def time_count_up_to(self, num_threads, library):
-        list(self.pool.map(self.count, [COUNTS // num_threads] * num_threads))
-
-    def count(self, counts):
-        count_up_to = self.counter.count_up_to
-        for _ in range(counts):
-            count_up_to(2**60)
+    def time_counts(self, num_threads, library):
+        self.case.run()

@@ -2,41 +2,31 @@
 
 from __future__ import annotations
 
-from asv_runner.benchmarks.mark import SkipNotImplemented
-
-from benchmarks.cases import is_installed
-from benchmarks.graph_cases import LIBRARIES, WORK, build, eager_update, expect_agreement, update
+from benchmarks.common import Timed, checked_case
+from nbvars.bench.session import GRAPH_SERIES, RUNS, SERIES, build_graph, session
 
 
-class SessionRun:
+class SessionRun(Timed):
     """A thousand runs, so that microseconds are nanoseconds a run."""
 
-    params = (WORK, ["eager", *LIBRARIES])
+    params = (list(RUNS), list(SERIES))
     param_names = ("work", "library")
 
     def setup(self, work, library):
-        if library != "eager" and not is_installed(library):
-            raise SkipNotImplemented(f"{library} is not installed")
-        case = eager_update(work) if library == "eager" else update(library, work)
-        expect_agreement(work, {library: case})
-        self.case = case
+        self.case = checked_case(session, library, work, reference="nbvars eager")
 
     def time_thousand_runs(self, work, library):
-        run = self.case.run
-        for _ in range(1000):
-            run()
+        self.case.run(1000)
 
 
-class GraphBuilding:
+class GraphBuilding(Timed):
     """A graph of 1,000 additions."""
 
-    params = LIBRARIES
+    params = (list(GRAPH_SERIES),)
     param_names = ("library",)
 
     def setup(self, library):
-        if not is_installed(library):
-            raise SkipNotImplemented(f"{library} is not installed")
-        assert build(library, 10) == 11
+        self.case = checked_case(build_graph, library, 1000, reference="nbvars")
 
     def time_thousand_ops(self, library):
-        build(library, 1000)
+        self.case.run()

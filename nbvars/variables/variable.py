@@ -39,9 +39,14 @@ from nbvars.variables.save_slice_info import SaveSliceInfo
 _ndarray = np.ndarray
 _INT64 = np.dtype(np.int64)
 _BEYOND_MACHINE = (OverflowError, TypeError)
-"""What the fast path raises on an int beyond int64, and on one beyond float64."""
+"""What the fast path raises on an int beyond int64, on one beyond float64, and for a limit of another class."""
 MOST_KEPT_BYTES = 1 << 20
 """A larger initial value is not kept beside the variable."""
+
+
+def _has_not_counted(address: int, limit: int) -> int:
+    """Stand for the entry point of a counter at its first count, which is the op's: it has the checks."""
+    raise TypeError
 
 
 class _OfMode(HasValue):
@@ -165,7 +170,7 @@ class Variable(_OfMode):
         self._fast: FastUpdates = fast_updates(self._numpy_dtype)
         numbers: tuple[type, ...] = (int,) if self._dtype.is_integer else ()
         self._numbers = (float, int) if self._dtype.is_floating else numbers
-        self._count: Callable[[int, int], int] | None = None
+        self._count: Callable[[int, int], int] = _has_not_counted
 
     def _as_tensor(self) -> Tensor:
         return LiveTensor._wrap(self._storage.array, self._device)
@@ -394,13 +399,12 @@ class Variable(_OfMode):
 
     def count_up_to(self, limit: int) -> Any:
         """Add 1 unless ``limit`` is reached, atomically; return what was there, as ``nbvars.count_up_to``."""
-        if self._count is not None and type(limit) is int:
-            try:
-                before = self._count(self._data_address, limit)
-            except OverflowError:
-                before = limit
+        try:
+            before = self._count(self._data_address, limit)
             if before != limit:
                 return before
+        except _BEYOND_MACHINE:  # the op has the words for it
+            pass
         count: int = state_ops.count_up_to(self, limit)
         self._count = count_up_to_entry(self._numpy_dtype)
         return count

@@ -135,3 +135,27 @@ def test_the_entry_point_answers_the_limit_once_it_is_reached():
     entry = count_up_to_entry(ref.dtype)
     assert [entry(ref.ctypes.data, 6) for _ in range(4)] == [4, 5, 6, 6]
     assert ref == 6
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+def test_the_entry_point_takes_negative_limits(dtype):
+    ref = np.array(-3, dtype)
+    entry = count_up_to_entry(ref.dtype)
+    assert [entry(ref.ctypes.data, -1) for _ in range(3)] == [-3, -2, -1]
+    assert ref == -1
+
+
+@pytest.mark.parametrize(
+    ("limit", "error"),
+    [
+        *((wrong, TypeError) for wrong in (True, 5.0, np.int64(5), "5", None)),
+        *((wrong, OverflowError) for wrong in (2**63, -(2**63) - 1)),
+    ],
+    ids=repr,
+)
+def test_the_entry_point_takes_no_other_numbers_than_ints_of_64_bits(limit, error):
+    ref = np.array(0, np.int64)
+    entry = count_up_to_entry(ref.dtype)
+    with pytest.raises(error):
+        entry(ref.ctypes.data, limit)
+    assert ref == 0

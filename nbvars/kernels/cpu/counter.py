@@ -12,16 +12,21 @@ from numba import types
 
 from nbvars.checks import message
 from nbvars.errors import OutOfRangeError
-from nbvars.kernels.cpu.compiled import compile_kernel
+from nbvars.kernels.cpu.compiled import compile_kernel, jit_closure
 from nbvars.kernels.cpu.elements import Array, expect_arrays, expect_updatable
-from nbvars.kernels.cpu.intrinsics import atomic_load, compare_and_swap
+from nbvars.kernels.cpu.intrinsics import atomic_load, compare_and_swap, exact_int, number_of
 
 
-def _counter(integer: types.Integer) -> Callable[..., Any]:
+@functools.cache
+def counting_loop(integer: types.Integer) -> Any:
+    """Return the compiled ``(address, limit)`` for int32 or int64: the count, or ``limit`` once it is reached.
+
+    Every count is below ``limit``. A limit that does not fit the integer counts nothing.
+    """
     one, half = integer(1), 2 ** (integer.bitwidth - 1)
     lowest, highest = -half, half - 1
 
-    def count_up_to(address, limit):
+    def count_at(address, limit):
         if not lowest < limit <= highest:
             return limit
         limit_here = integer(limit)
@@ -33,17 +38,18 @@ def _counter(integer: types.Integer) -> Callable[..., Any]:
             seen = before
         return limit
 
-    return count_up_to
+    return jit_closure(f"count_at_{integer.name}", count_at)
 
 
 @functools.cache
 def count_up_to_entry(dtype: np.dtype[Any]) -> Callable[[int, int], int]:
-    """Return the entry point ``(address, limit)`` for int32 or int64: the count, or ``limit`` once it is reached.
+    """Return the entry point of ``counting_loop``, for arguments of class ``int`` only: others are a TypeError."""
+    loop = counting_loop(types.int32 if dtype.itemsize == 4 else types.int64)
 
-    Every count is below ``limit``. A limit that does not fit the dtype counts nothing.
-    """
-    kernel = _counter(types.int32 if dtype.itemsize == 4 else types.int64)
-    return compile_kernel(f"count_up_to {dtype.name}", kernel, types.int64(types.intp, types.int64), nogil=False)
+    def count_up_to(address, limit):
+        return loop(number_of(address), number_of(limit))
+
+    return compile_kernel(f"count_up_to {dtype.name}", count_up_to, types.int64(exact_int, exact_int), nogil=False)
 
 
 def count_up_to(ref: Array, limit: int) -> int:
@@ -54,7 +60,7 @@ def count_up_to(ref: Array, limit: int) -> int:
         got = f"{ref.dtype.name} of shape {ref.shape}"
         raise TypeError(message("count_up_to", "ref cannot count", got, "an int32 or int64 scalar"))
     try:
-        limit = operator.index(limit)
+        limit = int(operator.index(limit))
     except TypeError:
         got = type(limit).__name__
         raise TypeError(message("count_up_to", "limit has the wrong type", got, "an integer")) from None

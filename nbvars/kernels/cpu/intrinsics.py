@@ -66,6 +66,48 @@ def _unbox_any_array(typ, obj, c):
     return NativeValue(value._getvalue(), is_error=cgutils.is_not_null(builder, failed), cleanup=release)
 
 
+class ExactIntType(types.Opaque):
+    """Numba type of a Python int within int64: of class ``int`` itself, so neither a bool nor what ``int()`` takes.
+
+    Any other argument is a TypeError, a larger int an OverflowError.
+    """
+
+    def __init__(self):
+        super().__init__("ExactInt")
+
+
+exact_int = ExactIntType()
+
+
+@register_model(ExactIntType)
+class _ExactIntModel(models.PrimitiveModel):
+    def __init__(self, manager, fe_type):
+        super().__init__(manager, fe_type, INT64)
+
+
+@unbox(ExactIntType)
+def _unbox_exact_int(typ, obj, c):
+    builder = c.builder
+    is_int = builder.icmp_unsigned("==", c.pyapi.get_type(obj), c.pyapi.get_c_object("PyLong_Type"))
+    number, failed = cgutils.alloca_once_value(builder, INT64(0)), cgutils.alloca_once_value(builder, cgutils.true_bit)
+    with builder.if_else(is_int, likely=True) as (then, otherwise):
+        with then:
+            value = c.pyapi.long_as_longlong(obj)
+            builder.store(value, number)
+            builder.store(cgutils.false_bit, failed)
+            with builder.if_then(builder.icmp_signed("==", value, INT64(-1)), likely=False):  # the number, or an error
+                builder.store(c.pyapi.c_api_error(), failed)
+        with otherwise:
+            c.pyapi.err_set_string("PyExc_TypeError", "a kernel was given something else than an int")
+    return NativeValue(builder.load(number), is_error=builder.load(failed))
+
+
+@intrinsic
+def number_of(typingctx, exact):
+    """Return an ExactInt as an int64."""
+    return types.int64(exact), lambda context, builder, sig, args: args[0]
+
+
 @intrinsic
 def data_of(typingctx, array):
     """Return the address of the first element of an AnyArray."""

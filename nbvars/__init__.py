@@ -11,7 +11,7 @@ array([[ 0.,  0.],
 
 from __future__ import annotations
 
-from nbvars import compat, errors, keras, kernels, nn, proto, train
+from nbvars import compat, errors, keras, kernels, nn, numba_ext, proto, train
 from nbvars.compat import disable_v2_behavior, enable_v2_behavior
 from nbvars.devices import (
     DeviceSpec,
@@ -277,6 +277,8 @@ from nbvars.variables.variable_store import AUTO_REUSE
 from nbvars.warmup import warmup
 
 __version__ = "0.1.0"
+
+numba_ext.register()
 
 __all__ = [
     "AUTO_REUSE",

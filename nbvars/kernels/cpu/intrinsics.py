@@ -109,6 +109,16 @@ def number_of(typingctx, exact):
 
 
 @intrinsic
+def address_of(typingctx, array):
+    """Return the address of the first element of an array of Numba's own types, which somebody else keeps alive."""
+
+    def generate(context, builder, sig, args):
+        return builder.ptrtoint(context.make_array(sig.args[0])(context, builder, value=args[0]).data, INT64)
+
+    return types.intp(array), generate
+
+
+@intrinsic
 def data_of(typingctx, array):
     """Return the address of the first element of an AnyArray."""
     return types.intp(array), lambda context, builder, sig, args: builder.extract_value(args[0], 0)

@@ -89,12 +89,15 @@ def _fast(plan: PlanBuilder, name: str, variable: Operation, op: Operation, slot
     """Return the step that tries the fast path of an update first; ``otherwise`` if there is none."""
     storages, dtype = plan.session.storages, op._inputs[0]._dtype.base_dtype
     number = plan.constant_value(op._inputs[-1]) if _fills(op) else None
+    use_locking = bool(op._attrs.get("use_locking", False))
     if FAMILIES[name].rows is None:
         kind = "array" if number is None else "number"
         make = functools.partial(_dense_entry, name, dtype.numpy_dtype, kind)
         if number is None:
-            return _by_array(storages, variable, dtype.numpy_dtype, make, slots[0], otherwise)
-        return _by_number(storages, variable, number.item(), make, otherwise) if _fits(dtype, number) else otherwise
+            return _by_array(storages, variable, dtype.numpy_dtype, make, slots[0], use_locking, otherwise)
+        if not _fits(dtype, number):
+            return otherwise
+        return _by_number(storages, variable, number.item(), make, use_locking, otherwise)
     _, _, operation = name.partition("scatter_")
     if not name.startswith("scatter_") or operation not in _SCATTERS or _fills(op):
         return otherwise
@@ -117,7 +120,9 @@ def _scatter_entry(operation: str, numpy_dtype: np.dtype[Any]) -> Any:
 # Each step has the whole of its fast path: a call of another function takes a tenth of the run of one update.
 
 
-def _by_number(storages: Storages, variable: Operation, number: Any, make: Make, otherwise: Step) -> Step:
+def _by_number(
+    storages: Storages, variable: Operation, number: Any, make: Make, use_locking: bool, otherwise: Step
+) -> Step:
     entry = None
 
     def run(slots: Slots) -> None:
@@ -125,7 +130,7 @@ def _by_number(storages: Storages, variable: Operation, number: Any, make: Make,
         storage = storages.get(variable)
         if storage is not None:
             entry = entry or make()
-            if entry(storage.address, number):
+            if entry(storage.address, number, use_locking):
                 return
         otherwise(slots)
 
@@ -133,7 +138,13 @@ def _by_number(storages: Storages, variable: Operation, number: Any, make: Make,
 
 
 def _by_array(
-    storages: Storages, variable: Operation, numpy_dtype: np.dtype[Any], make: Make, slot: int, otherwise: Step
+    storages: Storages,
+    variable: Operation,
+    numpy_dtype: np.dtype[Any],
+    make: Make,
+    slot: int,
+    use_locking: bool,
+    otherwise: Step,
 ) -> Step:
     entry = None
 
@@ -142,7 +153,7 @@ def _by_array(
         storage, value = storages.get(variable), slots[slot]
         if storage is not None and value.dtype is numpy_dtype:
             entry = entry or make()
-            if entry(storage.address, value):
+            if entry(storage.address, value, use_locking):
                 return
         otherwise(slots)
 

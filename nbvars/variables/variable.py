@@ -269,9 +269,9 @@ class Variable(_OfMode):
         kind = type(value)
         try:
             if kind is _ndarray:
-                if value.dtype is self._numpy_dtype and self._fast.assign_array(self._address, value):  # type: ignore[union-attr, arg-type]
+                if value.dtype is self._numpy_dtype and self._fast.assign_array(self._address, value, use_locking):  # type: ignore[union-attr, arg-type]
                     return self
-            elif kind in self._numbers and self._fast.assign_number(self._address, value):  # type: ignore[arg-type]
+            elif kind in self._numbers and self._fast.assign_number(self._address, value, use_locking):  # type: ignore[arg-type]
                 return self
         except _BEYOND_MACHINE:  # the op has the words for it
             pass
@@ -284,9 +284,9 @@ class Variable(_OfMode):
         kind = type(delta)
         try:
             if kind is _ndarray:
-                if delta.dtype is self._numpy_dtype and self._fast.add_array(self._address, delta):  # type: ignore[union-attr, arg-type]
+                if delta.dtype is self._numpy_dtype and self._fast.add_array(self._address, delta, use_locking):  # type: ignore[union-attr, arg-type]
                     return self
-            elif kind in self._numbers and self._fast.add_number(self._address, delta):  # type: ignore[arg-type]
+            elif kind in self._numbers and self._fast.add_number(self._address, delta, use_locking):  # type: ignore[arg-type]
                 return self
         except _BEYOND_MACHINE:
             pass
@@ -299,9 +299,9 @@ class Variable(_OfMode):
         kind = type(delta)
         try:
             if kind is _ndarray:
-                if delta.dtype is self._numpy_dtype and self._fast.sub_array(self._address, delta):  # type: ignore[union-attr, arg-type]
+                if delta.dtype is self._numpy_dtype and self._fast.sub_array(self._address, delta, use_locking):  # type: ignore[union-attr, arg-type]
                     return self
-            elif kind in self._numbers and self._fast.sub_number(self._address, delta):  # type: ignore[arg-type]
+            elif kind in self._numbers and self._fast.sub_number(self._address, delta, use_locking):  # type: ignore[arg-type]
                 return self
         except _BEYOND_MACHINE:
             pass

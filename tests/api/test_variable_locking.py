@@ -15,10 +15,10 @@ import pytest
 import nbvars as tf
 from nbvars.errors import OutOfRangeError
 from nbvars.graph.names import GRAPH_LOCK
-from nbvars.kernels.cpu.assign import MOST_FAST_ITEMS
+from nbvars.kernels.cpu.assign import MOST_HELD_ITEMS
 
 NUM_THREADS = 8
-SMALL, LARGE = 16, MOST_FAST_ITEMS + 8
+SMALL, LARGE = 16, MOST_HELD_ITEMS + 8
 MOST_SECONDS = 60
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")

@@ -14,7 +14,7 @@ import pytest
 
 import nbvars as tf
 from nbvars.errors import OutOfRangeError
-from nbvars.kernels.cpu.assign import MOST_FAST_ITEMS
+from nbvars.kernels.cpu.assign import MOST_HELD_ITEMS
 from tests import reference
 from tests.conftest import ALL_DTYPES, COMPLEX, FLOATS, LAYOUTS, NUMERIC, assert_same_bits, numpy_dtype
 
@@ -117,7 +117,7 @@ def test_dense_update_of_any_shape(op, shape):
 
 @pytest.mark.parametrize("op", DENSE)
 @pytest.mark.parametrize("dtype", ["float32", "int8", "bfloat16", "complex64"])
-@pytest.mark.parametrize("num_items", [MOST_FAST_ITEMS, MOST_FAST_ITEMS + 1, 3_000_001])
+@pytest.mark.parametrize("num_items", [MOST_HELD_ITEMS, MOST_HELD_ITEMS + 1, 3_000_001])
 def test_dense_update_of_a_large_variable(op, dtype, num_items):
     before = example(dtype, (num_items,))
     value, number = before[::-1].copy(), number_of(dtype)
@@ -517,10 +517,10 @@ def test_variable_of_a_foreign_int64_is_updated_like_any_other():
 
 def test_updates_keep_no_references():
     variable = tf.Variable(np.zeros((4, 2), np.float32))
-    large = tf.Variable(np.zeros(MOST_FAST_ITEMS + 1, np.float32))
+    large = tf.Variable(np.zeros(MOST_HELD_ITEMS + 1, np.float32))
     counter = tf.Variable(0)
     delta, values, indices = np.ones((4, 2), np.float32), np.ones((2, 2), np.float32), np.array([1, 3])
-    slices, wrong, many = tf.IndexedSlices(values, indices), np.ones((4, 3), np.float32), np.ones(MOST_FAST_ITEMS + 1)
+    slices, wrong, many = tf.IndexedSlices(values, indices), np.ones((4, 3), np.float32), np.ones(MOST_HELD_ITEMS + 1)
     number = 1.2345
 
     def update():

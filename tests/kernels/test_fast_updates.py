@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import sys
+import threading
+import time
 
 import numpy as np
 import pytest
 
-from nbvars.kernels.cpu.assign import LOCK, MOST_FAST_ITEMS, fast_updates
+from nbvars.kernels.cpu.assign import LOCK, MOST_FAST_BYTES, MOST_HELD_ITEMS, fast_updates
 from nbvars.kernels.cpu.intrinsics import FAST_RANK
 from tests import reference
 from tests.conftest import ALL_DTYPES, FLOATS, INTEGERS, LAYOUTS, NUMERIC, assert_same_bits, numpy_dtype, random_array
@@ -23,21 +25,21 @@ def entry_point(operation, update, dtype):
     return getattr(fast_updates(numpy_dtype(dtype)), f"{operation}_{update}")
 
 
-def assert_updated(operation, update, variable, value):
+def assert_updated(operation, update, variable, value, use_locking=False):
     header = header_of(variable)
     expected = variable.copy()
     with np.errstate(all="ignore"):
         REFERENCES[operation](expected, np.asarray(value).astype(variable.dtype))
-    assert entry_point(operation, update, variable.dtype.name)(header.ctypes.data, value) is True
+    assert entry_point(operation, update, variable.dtype.name)(header.ctypes.data, value, use_locking) is True
     assert_same_bits(variable, expected)
     assert header[LOCK] == 0
 
 
-def assert_declined(operation, update, variable, value, lock=0):
+def assert_declined(operation, update, variable, value, lock=0, use_locking=False):
     header = header_of(variable)
     header[LOCK] = lock
     before = variable.tobytes()
-    assert entry_point(operation, update, variable.dtype.name)(header.ctypes.data, value) is False
+    assert entry_point(operation, update, variable.dtype.name)(header.ctypes.data, value, use_locking) is False
     assert variable.tobytes() == before
     assert header[LOCK] == lock
 
@@ -118,11 +120,49 @@ def test_fast_update_declines_while_the_lock_is_held(operation, update):
 
 @pytest.mark.parametrize("operation", REFERENCES)
 @pytest.mark.parametrize("dtype", ["float32", "int8"])
-def test_fast_update_declines_exactly_what_is_too_large(rng, operation, dtype):
-    for num_items, ended in ((MOST_FAST_ITEMS, assert_updated), (MOST_FAST_ITEMS + 1, assert_declined)):
+def test_fast_update_declines_exactly_what_threads_may_share(rng, operation, dtype):
+    limit = MOST_FAST_BYTES // np.dtype(dtype).itemsize
+    for num_items, ended in ((limit - 1, assert_updated), (limit, assert_declined)):
         variable, value = (random_array(rng, dtype, (num_items,)) for _ in range(2))
         ended(operation, "array", variable, value)
         ended(operation, "number", variable, 3)
+
+
+@pytest.mark.parametrize("operation", REFERENCES)
+@pytest.mark.parametrize(
+    ("num_items", "ended"), [(MOST_HELD_ITEMS, assert_updated), (MOST_HELD_ITEMS + 1, assert_declined)]
+)
+def test_fast_update_holds_the_lock_where_it_holds_the_interpreter(rng, operation, num_items, ended):
+    variable, value = (random_array(rng, "float32", (num_items,)) for _ in range(2))
+    ended(operation, "array", variable, value, use_locking=True)
+    ended(operation, "number", variable, 3.0, use_locking=True)
+
+
+def test_a_large_fast_update_lets_other_threads_run_and_needs_no_lock(rng):
+    variable, value = (random_array(rng, "float32", (MOST_FAST_BYTES // 4 - 1,)) for _ in range(2))
+    header = header_of(variable)
+    header[LOCK] = 1
+    add, stop, counts = entry_point("add", "array", "float32"), threading.Event(), [0]
+
+    def count():
+        while not stop.is_set():
+            counts[0] += 1
+            time.sleep(0)  # gives the interpreter back
+
+    thread, interval = threading.Thread(target=count), sys.getswitchinterval()
+    sys.setswitchinterval(100)  # nobody has to give up the interpreter: it must be given
+    try:
+        thread.start()
+        before = counts[0]
+        for _ in range(20):
+            assert add(header.ctypes.data, value, False) is True
+        during = counts[0] - before
+    finally:
+        sys.setswitchinterval(interval)
+        stop.set()
+        thread.join()
+    assert during > 0
+    assert header[LOCK] == 1
 
 
 @pytest.mark.parametrize("operation", REFERENCES)
@@ -147,7 +187,7 @@ def test_fast_update_holds_no_reference_to_the_array():
     header = header_of(variable)
     before = sys.getrefcount(value)
     for _ in range(100):
-        entry_point("add", "array", "float32")(header.ctypes.data, value)
-        entry_point("add", "array", "float32")(header.ctypes.data, value[:2])
+        entry_point("add", "array", "float32")(header.ctypes.data, value, False)
+        entry_point("add", "array", "float32")(header.ctypes.data, value[:2], False)
     assert sys.getrefcount(value) == before
     assert variable[0] == 100

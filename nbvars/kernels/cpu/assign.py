@@ -41,8 +41,10 @@ from nbvars.kernels.cpu.intrinsics import (
     load_word,
     num_items_of,
     prefer_vectors_of_32_bytes,
+    release_interpreter,
     stream_fence,
     stream_line,
+    take_interpreter,
     words_at,
 )
 from nbvars.kernels.cpu.threads import get_num_threads, run_parts
@@ -50,10 +52,12 @@ from nbvars.kernels.cpu.threads import get_num_threads, run_parts
 # The words (int64) of a variable's header.
 LOCK, DATA, NUM_ITEMS, NUM_LAYOUT_WORDS, LAYOUT = range(5)
 
-MOST_FAST_ITEMS = 1 << 16
-"""A larger variable is updated by the launchers, which let other Python threads run meanwhile."""
+MOST_HELD_ITEMS = 1 << 16
+"""The update of a larger variable lets other Python threads run meanwhile."""
 PART_BYTES = 1 << 22
 """A thread gets at least so many bytes of a dense update; below that, starting it costs more than it saves."""
+MOST_FAST_BYTES = 2 * PART_BYTES
+"""A variable of so many bytes is updated by the launchers, which share it out to threads."""
 STREAM_BYTES = 12 << 20
 """A copy of so many bytes, or a fill, goes past the caches. On Zen 4 with 32 MiB of third cache that makes a copy 0.9x
 as fast at 8 MiB, 1.05x at 12, 1.15x at 16 and 1.4x from 32 on, and a later reader of the copy loses nothing from 12 on.
@@ -258,20 +262,40 @@ def _has_layout_of(header, array):
     return load_word(layout + size) == NO_DIMENSION
 
 
+@njit
+def _begin(header, num_words, num_bytes, use_locking):
+    """Return whether the lock was taken, and, where the interpreter was released instead, its state; else 0."""
+    if num_words <= MOST_HELD_ITEMS:
+        return compare_and_swap(header + 8 * LOCK, 0, 1) == 0, 0
+    # The lock is for whoever holds the interpreter's.
+    if use_locking or num_bytes >= MOST_FAST_BYTES:
+        return False, 0
+    return False, release_interpreter()
+
+
+@njit
+def _end(header, held, state):
+    if held:
+        atomic_store(header + 8 * LOCK, 0)
+    else:
+        take_interpreter(state)
+
+
 def _fast_array(operation: str, element: Element) -> Callable[..., Any]:
     """Return the fast path of an update by an array of the variable's dtype and of at most FAST_RANK axes."""
     loop = _over_elements(operation, element)
     word, words_per_item, size = element.numba_type, element.words_per_item, element.word.itemsize
 
-    def update_by_array(header, value):
+    def update_by_array(header, value, use_locking):
         num_words = load_word(header + 8 * NUM_ITEMS) * words_per_item
         data = data_of(value)
-        if num_words > MOST_FAST_ITEMS or data % size != 0 or not _has_layout_of(header, value):
+        if data % size != 0 or not _has_layout_of(header, value):
             return False
-        if compare_and_swap(header + 8 * LOCK, 0, 1) != 0:
+        held, state = _begin(header, num_words, num_words * size, use_locking)
+        if not held and state == 0:
             return False
         loop(array_at(load_word(header + 8 * DATA), num_words, word), array_at(data, num_words, word))
-        atomic_store(header + 8 * LOCK, 0)
+        _end(header, held, state)
         return True
 
     return update_by_array
@@ -279,19 +303,20 @@ def _fast_array(operation: str, element: Element) -> Callable[..., Any]:
 
 def _fast_number(element: Element, rule: Callable[..., Any], convert: Callable[..., Any]) -> Callable[..., Any]:
     """Return the fast path of an update by a Python number; ``convert`` gives ``(fits, word)``."""
-    word = element.numba_type
+    word, size = element.numba_type, element.word.itemsize
 
-    def update_by_number(header, number):
+    def update_by_number(header, number, use_locking):
         num_items = load_word(header + 8 * NUM_ITEMS)
         fits, x = convert(number)
-        if num_items > MOST_FAST_ITEMS or not fits:
+        if not fits:
             return False
-        if compare_and_swap(header + 8 * LOCK, 0, 1) != 0:
+        held, state = _begin(header, num_items, num_items * size, use_locking)
+        if not held and state == 0:
             return False
         ref = array_at(load_word(header + 8 * DATA), num_items, word)
         for i in range(ref.size):
             ref[i] = rule(ref[i], x)
-        atomic_store(header + 8 * LOCK, 0)
+        _end(header, held, state)
         return True
 
     return update_by_number
@@ -312,17 +337,18 @@ def _number_to_word(dtype: np.dtype[Any], word: types.Type) -> Callable[..., Any
 class FastUpdates:
     """The fast path of one dtype: entry points ``assign_number``, ``add_array`` ..., each compiled at its first use.
 
-    Each takes the address of a variable's header and the update, and returns whether it did the update. An update by
-    a number needs a Python int (or a float, for a floating dtype), an update by an array an ndarray of the dtype
-    itself. The variable's lock is held meanwhile; where somebody else holds it, the answer is False.
+    Each takes the address of a variable's header, the update and ``use_locking``, and returns whether it did the
+    update. An update by a number needs a Python int (or a float, for a floating dtype), an update by an array an
+    ndarray of the dtype itself. The variable's lock is held meanwhile, whatever ``use_locking``, but by updates of more
+    than MOST_HELD_ITEMS; where somebody else holds it, the answer is False.
     """
 
-    assign_number: Callable[[int, complex], bool]
-    assign_array: Callable[[int, Array], bool]
-    add_number: Callable[[int, complex], bool]
-    add_array: Callable[[int, Array], bool]
-    sub_number: Callable[[int, complex], bool]
-    sub_array: Callable[[int, Array], bool]
+    assign_number: Callable[[int, complex, bool], bool]
+    assign_array: Callable[[int, Array, bool], bool]
+    add_number: Callable[[int, complex, bool], bool]
+    add_array: Callable[[int, Array, bool], bool]
+    sub_number: Callable[[int, complex, bool], bool]
+    sub_array: Callable[[int, Array, bool], bool]
 
     __slots__ = ("__dict__", "_dtype")
 
@@ -346,7 +372,7 @@ def _fast_array_entry(operation: str, dtype: np.dtype[Any]) -> Callable[..., boo
 @functools.cache
 def _fast_array_kernel(operation: str, element: Element) -> Callable[..., bool]:
     kernel = _fast_array(operation, element)
-    signature = types.boolean(types.intp, any_array)
+    signature = types.boolean(types.intp, any_array, types.boolean)
     name = f"fast {operation} array {element.name}x{element.words_per_item}"
     return compile_kernel(name, kernel, signature, nogil=False)
 
@@ -357,7 +383,7 @@ def _fast_number_entry(operation: str, dtype: np.dtype[Any]) -> Callable[..., bo
     rule = rules.replace if operation == "update" else rule_of(operation, element)
     kernel = _fast_number(element, rule, _number_to_word(dtype, element.numba_type))
     number = types.int64 if dtype.kind in "iu" else types.float64
-    signature = types.boolean(types.intp, number)
+    signature = types.boolean(types.intp, number, types.boolean)
     return compile_kernel(f"fast {operation} number {dtype.name}", kernel, signature, nogil=False)
 
 

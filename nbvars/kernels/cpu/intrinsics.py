@@ -220,6 +220,31 @@ def stream_fence(typingctx):
 
 
 @intrinsic
+def release_interpreter(typingctx):
+    """Let other Python threads run; return what ``take_interpreter`` needs."""
+
+    def generate(context, builder, sig, args):
+        function_type = ir.FunctionType(BYTE.as_pointer(), [])
+        function = cgutils.get_or_insert_function(builder.module, function_type, "PyEval_SaveThread")
+        return builder.ptrtoint(builder.call(function, []), INT64)
+
+    return types.intp(), generate
+
+
+@intrinsic
+def take_interpreter(typingctx, state):
+    """Go on as the only running Python thread; ``state`` is what ``release_interpreter`` returned."""
+
+    def generate(context, builder, sig, args):
+        function_type = ir.FunctionType(ir.VoidType(), [BYTE.as_pointer()])
+        function = cgutils.get_or_insert_function(builder.module, function_type, "PyEval_RestoreThread")
+        builder.call(function, [builder.inttoptr(args[0], BYTE.as_pointer())])
+        return context.get_dummy_value()
+
+    return types.void(types.intp), generate
+
+
+@intrinsic
 def prefetch(typingctx, array, offset):
     """Ask for the cache line at byte ``offset`` of ``array``, for writing. Any offset is safe."""
 

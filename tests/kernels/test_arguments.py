@@ -48,5 +48,5 @@ def test_an_entry_point_that_gets_no_array_raises_and_changes_nothing():
 
     header = np.array([0, ARRAY.ctypes.data, 6, 4, *ARRAY.shape, *ARRAY.strides], np.int64)
     with pytest.raises(TypeError, match="something else than an ndarray"):
-        fast_updates(ARRAY.dtype).add_array(header.ctypes.data, [1.0])
+        fast_updates(ARRAY.dtype).add_array(header.ctypes.data, [1.0], False)
     assert np.all(ARRAY == 1)

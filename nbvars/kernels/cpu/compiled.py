@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from numba import config, njit
-from numba.core.caching import FunctionCache
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
 from nbvars.checks import message
+from nbvars.kernels.cpu.kernel_cache import cache_for
 
 
 class CompiledKernel(NamedTuple):
@@ -56,26 +54,6 @@ def machine() -> tuple[str, str, str]:
         return cpu_target.target_context.codegen().magic_tuple()
 
 
-@functools.cache
-def source_digest() -> str:
-    """Return a digest of every source file that a kernel is made of."""
-    folder = Path(__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted([folder.parent / "rules.py", *folder.glob("*.py")]):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
-class _KernelCache(FunctionCache):
-    """Numba's disk cache, keyed by the kernel's name and the digest of all kernel sources.
-
-    Numba's own key knows neither edits of a rule in another file nor which rule a closure holds.
-    """
-
-    def _index_key(self, sig, codegen):
-        return sig, codegen.magic_tuple(), self._py_func.__qualname__, source_digest()
-
-
 def jit_closure(name: str, py_func: Callable[..., Any]) -> Any:
     """Return ``py_func``, which a factory made, jitted under a ``name`` that no other such function has.
 
@@ -100,7 +78,7 @@ def compile_kernel(name: str, py_func: Callable[..., Any], signature: Any, *, no
     start = time.perf_counter()
     py_func.__qualname__ = name.replace(" ", "_")
     dispatcher = njit(nogil=nogil, error_model="numpy")(py_func)
-    dispatcher._cache = _KernelCache(py_func)
+    dispatcher._cache = cache_for(py_func)
     _thread.is_compiling = True
     try:
         dispatcher.compile(signature)

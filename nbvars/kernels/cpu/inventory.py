@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from nbvars.kernels.cpu import assign, cast, counter, fast_scatter, scatter
-from nbvars.kernels.cpu.compiled import _KernelCache
 from nbvars.kernels.cpu.elements import element_of
+from nbvars.kernels.cpu.kernel_cache import KernelCache
 
 _RULE_OF_OP = {"assign": "update", "assign_add": "add", "assign_sub": "sub"} | {
     f"scatter_{operation}": operation for operation in ("add", "div", "max", "min", "mul", "sub", "update")
@@ -66,4 +66,4 @@ def cache_folder() -> Path:
     Raises:
         RuntimeError: No folder can be written to.
     """
-    return Path(_KernelCache(scatter._first_outside).cache_path)
+    return Path(KernelCache(scatter._first_outside).cache_path)

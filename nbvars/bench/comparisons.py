@@ -27,7 +27,7 @@ PANELS = {
     "dense": "updates of whole variables; float32",
     "scatter": "updates of rows of tables (rows x width)",
     "casts": "of large arrays, to a new array unless said",
-    "counter": "10,000 counts by Python threads",
+    "counter": "10,000 counts by Python threads, or as many as said",
     "session": "runs of a graph that adds an array to a variable of 16 float32",
     "start-up": "new processes",
 }
@@ -48,7 +48,7 @@ def _count(number: int) -> str:
 
 def _one_dense(panel: str, operation: str, by: str, size: int, use_locking: bool = False) -> Comparison:
     remarks = {}
-    if (operation, by) == ("assign", "array") and size >= 10_000:
+    if operation == "assign" and size >= 10_000:
         remarks["tensorflow"] = "copies nothing: the variable shares the memory of the tensor that it is given"
     locked = ", locked" if use_locking else ""
     name = f"{operation}({by}){locked}, {_count(size)}"
@@ -135,6 +135,10 @@ def _counter() -> Iterator[Comparison]:
         name = f"count_up_to, {threads} thread{'s' if threads > 1 else ''}"
         make = partial(counter.counter, num_threads=threads)
         yield Comparison("counter", name, make, counter.SERIES, remarks, uses_all_processors=True)
+    for threads in (1, 8) if counter.COMPILES else ():
+        name = f"in @njit, {threads} thread{'s' if threads > 1 else ''}, 1e6"
+        make = partial(counter.counter, num_threads=threads, compiled=True)
+        yield Comparison("counter", name, make, counter.SERIES_OF_COMPILED, uses_all_processors=True)
 
 
 def _session(shrink: int) -> Iterator[Comparison]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 import itertools
 import threading
 from collections.abc import Callable
@@ -14,9 +16,12 @@ from nbvars.bench.case import Case
 from nbvars.bench.libraries import load
 
 SERIES = ("nbvars", "python Lock", "python itertools")
+SERIES_OF_COMPILED = ("nbvars", "python Lock")
 LIMIT = 1 << 60
-COUNTS = 8 * 1250
-"""Counts of one measurement, all threads together."""
+COUNTS, COMPILED_COUNTS = 10_000, 1_000_000
+"""Counts of one measurement, all threads together; more where compiled code counts, or it would be over too soon."""
+COMPILES = importlib.util.find_spec("nbvars.numba_ext") is not None
+"""Whether this nbvars counts in functions that the user compiles."""
 
 
 class LockCounter:
@@ -36,18 +41,30 @@ class LockCounter:
         return before
 
 
-def counter(series: str, num_threads: int) -> Case:
-    """Return ``COUNTS`` counts by ``num_threads`` Python threads; the state is how far the counter is."""
-    count_many, names, state = _MAKERS[series]()
+def counter(series: str, num_threads: int, compiled: bool = False) -> Case:
+    """Return counts by ``num_threads`` threads, ours perhaps ``compiled``; the state is how far the counter is."""
+    count_many, names, state = _compiled() if compiled and series == "nbvars" else _MAKERS[series]()
+    counts = COMPILED_COUNTS if compiled else COUNTS
     if num_threads == 1:
-        return Case("count_many(counts)", state, count_many=count_many, counts=COUNTS, **names)
-    pool, shares = ThreadPoolExecutor(num_threads), [COUNTS // num_threads] * num_threads
+        return Case("count_many(counts)", state, count_many=count_many, counts=counts, **names)
+    pool, shares = ThreadPoolExecutor(num_threads), [counts // num_threads] * num_threads
     return Case("list(pool.map(count_many, shares))", state, pool=pool, count_many=count_many, shares=shares, **names)
 
 
 def _variable() -> tuple[Callable[[int], None], dict[str, Any], str]:
     variable = load("nbvars").Variable(np.int64(0), trainable=False)
     return _repeated(variable.count_up_to), {"variable": variable}, "variable.numpy()"
+
+
+def _compiled() -> tuple[Callable[[int], None], dict[str, Any], str]:
+    count_up_to, counted = load("nbvars").kernels.count_up_to, np.array(0)
+
+    def count(ref: Any, counts: int) -> None:
+        for _ in range(counts):
+            count_up_to(ref, LIMIT)
+
+    compiled = load("numba").njit(nogil=True)(count)
+    return functools.partial(compiled, counted), {"counted": counted}, "counted"
 
 
 def _lock() -> tuple[Callable[[int], None], dict[str, Any], str]:

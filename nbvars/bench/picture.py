@@ -67,7 +67,7 @@ def _columns(panels: list[tuple[str, list[Result]]]) -> list[list[tuple[str, lis
 
 
 def _limits(results: Sequence[Result]) -> tuple[float, float]:
-    ratios = [ratio(result, name) for result in results for name in result.timings]
+    ratios = [ratio(result, name) for result in results for name in result.timings if name not in result.remarks]
     return min(0.5, min(ratios) / 1.4), max(2.0, max(ratios) * 1.4)
 
 
@@ -84,13 +84,8 @@ def _draw_panel(axes: Any, panel: str, rows: Sequence[Result], limits: tuple[flo
     axes.axvline(1, color="black", linewidth=1, zorder=2)
     axes.grid(axis="x", color="#DDDDDD", linewidth=0.6)
     axes.hlines(range(len(rows)), *limits, color="#DDDDDD", linewidth=0.6, zorder=1)
-    for name in series_of(rows):
-        color, marker = STYLES.get(name, _OTHER)
-        for y, row in enumerate(rows):
-            if name in row.timings:
-                face = "white" if name in row.remarks else color
-                style = {"facecolor": face, "edgecolor": color if face == "white" else "white", "linewidth": 0.9}
-                axes.scatter(ratio(row, name), y, s=46, marker=marker, zorder=3, clip_on=False, **style)
+    for y, row in enumerate(rows):
+        _draw_row(axes, y, row, limits)
     axes.set_yticks(range(len(rows)), [row.name for row in rows], fontsize=8.5)
     ticks = [tick for tick in _TICKS if limits[0] <= tick <= limits[1]]
     axes.set_xticks(ticks, [f"{tick:g}x" for tick in ticks], fontsize=8)
@@ -103,6 +98,21 @@ def _draw_panel(axes: Any, panel: str, rows: Sequence[Result], limits: tuple[flo
     left, above = (-2.35 * 72, 5), {"textcoords": "offset points", "va": "bottom"}
     title = axes.annotate(panel, (0, 1), left, "axes fraction", fontsize=11, fontweight="bold", **above)
     axes.annotate(PANELS.get(panel, ""), (1, 0), (7, 1), title, fontsize=8.5, color=_GREY, **above)
+
+
+def _draw_row(axes: Any, y: int, row: Result, limits: tuple[float, float]) -> None:
+    near = (limits[1] / limits[0]) ** 0.03
+    last, number = 0.0, 0
+    for name in sorted(series_of([row]), key=lambda name: ratio(row, name)):
+        x = min(max(ratio(row, name), limits[0] * 1.1), limits[1] / 1.1)  # at the edge, if it is beyond
+        number = number + 1 if x < last * near else 0
+        dodged = y + (0.0, 0.28, -0.28)[number % 3]  # dots that would hide each other
+        color, marker = STYLES.get(name, _OTHER)
+        face, edge = ("white", color) if name in row.remarks else (color, "white")
+        shape = marker if x == ratio(row, name) else "<" if x > ratio(row, name) else ">"
+        style = {"marker": shape, "facecolor": face, "edgecolor": edge, "linewidth": 0.8}
+        axes.scatter(x, dodged, s=42, zorder=3, clip_on=False, **style)
+        last = x
 
 
 def _draw_head(figure: Any, report: Report) -> None:

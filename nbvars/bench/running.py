@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import platform
+import warnings
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -67,7 +68,9 @@ def run_comparison(
     reference = next((name for name in comparison.series[1:] if is_installed(library_of(name))), "nbvars")
     wanted = [name for name in comparison.series if library_of(name) in ("nbvars", *libraries)]
     nbvars.set_num_threads(num_threads)
-    with on_processors(0 if comparison.uses_all_processors else num_threads):
+    count = 0 if comparison.uses_all_processors else num_threads
+    with on_processors(count), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".* is in beta")  # a function of torch's
         expected = comparison.make(reference)
         expected.run()
         cases: dict[str, Case] = {}

@@ -18,7 +18,7 @@ class Budget(NamedTuple):
     most_rounds: int = 31
     round_s: float = 0.01
     """A case runs so often that it takes about so long in each round."""
-    total_s: float = 2.0
+    total_s: float = 1.5
     """No round begins later, but for the least number."""
     settled: float = 0.01
     """Share of a median that its standard error is to get below."""

@@ -48,7 +48,8 @@ def format_setting(setting: dict[str, Any]) -> str:
     """Return two lines: versions, and the machine."""
     versions = ", ".join(f"{name} {version}" for name, version in setting["versions"].items())
     threads = f"{setting['threads']} thread{'s' if setting['threads'] > 1 else ''}"
-    return f"{versions}\n{setting['cpu']}, {setting['processors']} processors, {threads}; {setting['date'][:10]}"
+    machine = f"{setting['cpu']}, {setting['processors']} processors, load before {setting['load']}"
+    return f"{versions}\n{machine}; {threads}; {setting['date'][:10]}"
 
 
 def format_report(report: Report) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import platform
 import warnings
 from collections.abc import Collection
@@ -36,7 +37,7 @@ class Report(NamedTuple):
 
 
 def gather_setting(libraries: Collection[str], num_threads: int) -> dict[str, Any]:
-    """Return date, machine, threads, and the versions of nbvars, of what it stands on, and of ``libraries``."""
+    """Return date, machine, its load, threads, and versions of nbvars, what it stands on, and ``libraries``."""
     info = gather_info()
     versions = {name: info[name] for name in ("nbvars", "python", "numpy", "numba", "llvmlite")}
     peers = {library: version_of(library) for library in libraries if library != "python"}
@@ -46,6 +47,7 @@ def gather_setting(libraries: Collection[str], num_threads: int) -> dict[str, An
         "cpu_features": info["cpu_features"],
         "processors": processors_at_hand(),
         "system": f"{platform.system()} {platform.machine()}",
+        "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else 0.0,
         "threads": num_threads,
         "versions": versions | peers,
     }

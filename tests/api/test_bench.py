@@ -28,6 +28,7 @@ SETTING = {
     "cpu_features": ["fma"],
     "processors": 2,
     "system": "Linux x86_64",
+    "load": 0.3,
     "threads": 1,
     "versions": {"nbvars": "1.2.3", "numpy": "2.4.0"},
 }
@@ -262,7 +263,10 @@ def test_times_have_three_digits(seconds: float, text: str) -> None:
 
 def test_the_table_shows_times_ratios_and_remarks(report: Report) -> None:
     lines = [line.rstrip() for line in format_report(report).splitlines()]
-    assert lines[:2] == ["nbvars 1.2.3, numpy 2.4.0", "A Processor (znver9), 2 processors, 1 thread; 2026-01-02"]
+    assert lines[:2] == [
+        "nbvars 1.2.3, numpy 2.4.0",
+        "A Processor (znver9), 2 processors, load before 0.3; 1 thread; 2026-01-02",
+    ]
     assert lines[5].split() == ["nbvars", "numpy", "torch"]
     assert lines[6].split() == ["assign,", "16", "200", "ns", "1.50x", "100x"]
     assert lines[7].split() == ["assign,", "1024", "200", "ns", "0.50x", "-*"]

@@ -25,7 +25,7 @@ Storages: TypeAlias = dict[Operation, CpuStorage]
 Make: TypeAlias = Callable[[], Any]
 """Returns the entry point of a fast path; that may compile, so the first value of a variable does without."""
 
-_INT64 = np.dtype(np.int64)
+_INT64, _INT32 = np.dtype(np.int64), np.dtype(np.int32)
 _SCATTERS = ("add", "div", "max", "min", "mul", "sub", "update")
 
 
@@ -170,7 +170,7 @@ def _by_rows(
         storage, values = storages.get(variable), slots[values_slot]
         if storage is not None and values.dtype is numpy_dtype:
             entry, indices = entry or make(), slots[indices_slot]
-            if indices.dtype is not _INT64:
+            if indices.dtype is not _INT64 and indices.dtype is not _INT32:
                 indices = indices.astype(_INT64)
             if entry(storage.address, indices, values):
                 return

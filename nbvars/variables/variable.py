@@ -37,7 +37,7 @@ from nbvars.variables.distribution import VariableAggregation, VariableSynchroni
 from nbvars.variables.save_slice_info import SaveSliceInfo
 
 _ndarray = np.ndarray
-_INT64 = np.dtype(np.int64)
+_INT64, _INT32 = np.dtype(np.int64), np.dtype(np.int32)
 _BEYOND_MACHINE = (OverflowError, TypeError)
 """What the fast path raises on an int beyond int64, on one beyond float64, and for a limit of another class."""
 MOST_KEPT_BYTES = 1 << 20
@@ -323,7 +323,7 @@ class Variable(_OfMode):
                 type(values) is _ndarray
                 and values.dtype is self._numpy_dtype
                 and type(indices) is _ndarray
-                and indices.dtype is _INT64
+                and (indices.dtype is _INT64 or indices.dtype is _INT32)
             ):
                 update = fast_scatter(operation, self._numpy_dtype)
                 if update is not None and update(self._address, indices, values):

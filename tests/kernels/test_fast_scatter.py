@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nbvars.kernels.cpu.assign import LOCK
-from nbvars.kernels.cpu.fast_scatter import MOST_FAST_WORDS, fast_scatter
+from nbvars.kernels.cpu.fast_scatter import MOST_FAST_BYTES, fast_scatter
 from tests import reference
 from tests.conftest import NUMERIC, assert_same_bits, numpy_dtype, random_array
 
@@ -76,7 +76,7 @@ def test_a_bad_index_is_declined_before_anything_is_written(index):
         ((3, 2), (0,), (0, 2)),
         ((3, 1, 1, 1, 2), (1,), (1, 1, 1, 1, 2)),
         ((3,), (1, 1, 1, 1, 2), (1, 1, 1, 1, 2)),
-        ((3,), (MOST_FAST_WORDS + 1,), (MOST_FAST_WORDS + 1,)),
+        ((3,), (MOST_FAST_BYTES // 64 + 1,), (MOST_FAST_BYTES // 64 + 1,)),
     ],
 )
 def test_what_has_another_shape_rank_or_size_is_declined(shape, index_shape, value_shape):

@@ -20,20 +20,22 @@ from nbvars.kernels.cpu.compiled import compile_kernel, jit_closure
 from nbvars.kernels.cpu.elements import Array, Element, element_of, rule_of
 from nbvars.kernels.cpu.intrinsics import (
     FAST_RANK,
+    LINE_BYTES,
     NO_DIMENSION,
     any_array,
     array_at,
     atomic_store,
     compare_and_swap,
     data_of,
+    item_size_of,
     layout_of,
     load_word,
     num_items_of,
 )
-from nbvars.kernels.cpu.scatter import over_rows
+from nbvars.kernels.cpu.scatter import PART_BYTES, first_outside, over_rows
 
-MOST_FAST_WORDS = 1 << 16
-"""More words in the slices go to the launcher, which lets other Python threads run meanwhile."""
+MOST_FAST_BYTES = PART_BYTES
+"""More bytes in the slices go to the launcher, which lets other Python threads run meanwhile."""
 
 
 @njit
@@ -77,35 +79,36 @@ def _fast_rows(element: Element, rule: Callable[..., Any]) -> Callable[..., Any]
     def update_rows(header, indices, values):
         num_slices, num_words = num_items_of(indices), num_items_of(values) * words_per_item
         own, index_layout, value_layout = header + 8 * LAYOUT, layout_of(indices), layout_of(values)
-        own_rank = load_word(header + 8 * NUM_LAYOUT_WORDS) // 2
+        own_rank, index_size = load_word(header + 8 * NUM_LAYOUT_WORDS) // 2, item_size_of(indices)
         index_rank, value_rank = _rank(index_layout), _rank(value_layout)
         if own_rank == 0 or index_rank < 0 or value_rank != index_rank + own_rank - 1:
             return False
-        if num_words == 0 or num_words > MOST_FAST_WORDS:
+        # A slice of less than a cache line takes as long.
+        if num_words == 0 or max(num_words * word_size, num_slices * LINE_BYTES) > MOST_FAST_BYTES:
             return False
         row_of_values = value_layout + 8 * index_rank
         if not _same_sizes(index_layout, value_layout, index_rank):
             return False
         if not _same_sizes(own + 8, row_of_values, own_rank - 1):
             return False
-        if not (_is_contiguous(index_layout, index_rank, 8) and _is_contiguous(value_layout, value_rank, item_size)):
+        if not _is_contiguous(index_layout, index_rank, index_size):
+            return False
+        if not _is_contiguous(value_layout, value_rank, item_size):
             return False
         ref, rows, slices = load_word(header + 8 * DATA), data_of(indices), data_of(values)
         num_rows, width = load_word(own), num_words // num_slices
-        num_bytes = num_rows * width * word_size
-        if rows % 8 != 0 or slices % word_size != 0:
+        num_bytes, num_wide = num_rows * width * word_size, num_slices if index_size == 8 else 0
+        if rows % index_size != 0 or slices % word_size != 0:
             return False
-        if not (_apart(ref, num_bytes, rows, 8 * num_slices) and _apart(ref, num_bytes, slices, num_words * word_size)):
+        if not _apart(ref, num_bytes, rows, index_size * num_slices):
             return False
-        chosen = array_at(rows, num_slices, types.int64)
-        for i in range(num_slices):
-            if np.uint64(chosen[i]) >= np.uint64(num_rows):
-                return False
-        if compare_and_swap(header + 8 * LOCK, 0, 1) != 0:
+        if not _apart(ref, num_bytes, slices, num_words * word_size):
             return False
-        table = array_at(ref, num_rows * width, word).reshape((num_rows, width))
-        update = array_at(slices, num_words, word).reshape((num_slices, width))
-        loop(table, chosen, update, np.uint64(0), np.uint64(0))
+        wide, narrow = array_at(rows, num_wide, types.int64), array_at(rows, num_slices - num_wide, types.int32)
+        if first_outside(wide, narrow, num_rows) >= 0 or compare_and_swap(header + 8 * LOCK, 0, 1) != 0:
+            return False
+        table, update = array_at(ref, num_rows * width, word), array_at(slices, num_words, word)
+        loop(table, wide, narrow, update, np.uint64(width), np.uint64(0), np.uint64(0))
         atomic_store(header + 8 * LOCK, 0)
         return True
 
@@ -116,7 +119,7 @@ def _fast_rows(element: Element, rule: Callable[..., Any]) -> Callable[..., Any]
 def fast_scatter_kernel(operation: str, element: Element) -> Callable[..., bool]:
     """Return the entry point ``(header, indices, values)``, which tells whether it made the update.
 
-    It trusts its caller that ``indices`` are native int64 and ``values`` have the variable's dtype.
+    It trusts its caller that ``indices`` are native int64 or int32 and ``values`` have the variable's dtype.
     """
     signature = types.boolean(types.intp, any_array, any_array)
     kernel = _fast_rows(element, rule_of(operation, element))

@@ -35,7 +35,7 @@ any_array = AnyArrayType()
 @register_model(AnyArrayType)
 class _AnyArrayModel(models.StructModel):
     def __init__(self, manager, fe_type):
-        members = [("data", types.intp), ("num_items", types.intp), ("layout", types.intp)]
+        members = [(name, types.intp) for name in ("data", "num_items", "layout", "item_size")]
         super().__init__(manager, fe_type, members)
 
 
@@ -55,6 +55,7 @@ def _unbox_any_array(typ, obj, c):
     value = cgutils.create_struct_proxy(typ)(c.context, builder)
     # The struct's words: meminfo, parent, number of items, item size, data, then shape and strides.
     value.num_items = builder.load(word(2))
+    value.item_size = builder.load(word(3))
     value.data = builder.load(word(4))
     value.layout = builder.ptrtoint(word(_LAYOUT), INT64)
     meminfo = builder.inttoptr(builder.load(word(0)), BYTE.as_pointer())
@@ -134,6 +135,12 @@ def num_items_of(typingctx, array):
 def layout_of(typingctx, array):
     """Return the address of an AnyArray's shape and strides (int64, NO_DIMENSION behind the last)."""
     return types.intp(array), lambda context, builder, sig, args: builder.extract_value(args[0], 2)
+
+
+@intrinsic
+def item_size_of(typingctx, array):
+    """Return the size of one element of an AnyArray, in bytes."""
+    return types.intp(array), lambda context, builder, sig, args: builder.extract_value(args[0], 3)
 
 
 @intrinsic
@@ -257,6 +264,44 @@ def prefetch(typingctx, array, offset):
         return context.get_dummy_value()
 
     return types.void(array, types.intp), generate
+
+
+def _item_pointer(context, builder, array_type, array, position):
+    data = context.make_array(array_type)(context, builder, value=array).data
+    return builder.gep(data, [position], inbounds=True)
+
+
+def _scope(builder):
+    domain = builder.module.add_metadata([ir.MetaDataString(builder.module, "nbvars apart")])
+    scope = builder.module.add_metadata([ir.MetaDataString(builder.module, "nbvars source"), domain])
+    return builder.module.add_metadata([scope])
+
+
+@intrinsic
+def load_apart(typingctx, array, position):
+    """Return element ``position`` of a vector that lies apart from all that ``store_apart`` writes to.
+
+    LLVM then need not compare the addresses each time that it comes to a loop.
+    """
+
+    def generate(context, builder, sig, args):
+        item = builder.load(_item_pointer(context, builder, sig.args[0], *args))
+        item.set_metadata("alias.scope", _scope(builder))
+        return item
+
+    return array.dtype(array, types.uint64), generate
+
+
+@intrinsic
+def store_apart(typingctx, array, position, item):
+    """Store ``item`` as element ``position`` of a vector that lies apart from all that ``load_apart`` reads."""
+
+    def generate(context, builder, sig, args):
+        store = builder.store(args[2], _item_pointer(context, builder, sig.args[0], *args[:2]))
+        store.set_metadata("noalias", _scope(builder))
+        return context.get_dummy_value()
+
+    return types.void(array, types.uint64, array.dtype), generate
 
 
 def _pointer_to(builder, address, sig_type, context):

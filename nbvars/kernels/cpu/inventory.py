@@ -49,7 +49,6 @@ def _kernels_of(op: str, dtype: np.dtype[Any], dtypes: list[np.dtype[Any]]) -> I
         if op.startswith("scatter"):
             yield (scatter._first_outside_kernel,)
             yield scatter._rows_kernel, rule, element
-            yield scatter._elements_kernel, rule, element
             if not (rule == "div" and dtype.kind in "iu"):
                 yield fast_scatter.fast_scatter_kernel, rule, element
         else:

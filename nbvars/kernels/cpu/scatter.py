@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import types
+from numba import njit, types
 
 from nbvars.checks import message
 from nbvars.errors import InvalidArgumentError
@@ -28,103 +28,123 @@ from nbvars.kernels.cpu.elements import (
     rule_of,
     same_dtype,
 )
-from nbvars.kernels.cpu.intrinsics import prefetch
+from nbvars.kernels.cpu.intrinsics import load_apart, prefetch, store_apart
 from nbvars.kernels.cpu.threads import get_num_threads, run_parts
 
 ROWS_AHEAD = np.uint64(16)
 """So many slices ahead the rows are asked for: far enough to hide memory, near enough to stay in the cache."""
 NARROW_ROWS_AHEAD = np.uint64(32)
-CACHE_LINE = 64
+CACHE_LINE = np.uint64(64)
 BLOCK = np.uint64(1024)
 """So many slices are looked through at a time for those whose rows a thread owns."""
 PART_BYTES = 1 << 20
 """A thread gets at least so many bytes of slices."""
-_INT64 = np.dtype(np.int64)
 SHARED_ROW_BYTES = 128
 """Narrower rows are not shared out: two threads would write to one cache line."""
+_INT64, _INT32 = np.dtype(np.int64), np.dtype(np.int32)
+_NO_INT64, _NO_INT32 = np.empty(0, _INT64), np.empty(0, _INT32)
+
+
+@njit
+def index_at(wide, narrow, i):
+    """Return index ``i``, huge if it is negative. One of both vectors holds the indices, the other is empty."""
+    # LLVM makes two loops of a loop that asks this.
+    return np.uint64(wide[i]) if wide.size else np.uint64(np.int64(narrow[i]))
+
+
+@njit
+def _take_block(wide, narrow, first, count, owner, owners_mask, rows, places):
+    """Put the rows that the owner owns of ``count`` slices into ``rows``, where they were into ``places``.
+
+    Return how many they are. All belong to one owner whose mask is 0; ``places`` then is not written.
+    """
+    if owners_mask == 0:
+        for i in range(count):
+            rows[i] = index_at(wide, narrow, first + i)
+        return count
+    # Whose row it is cannot be foretold: to gather the own slices without a branch costs less than wrong guesses.
+    num_owned = np.uint64(0)
+    for i in range(count):
+        row = index_at(wide, narrow, first + i)
+        rows[num_owned], places[num_owned] = row, i
+        num_owned += np.uint64(row & owners_mask == owner)
+    return num_owned
 
 
 def over_rows(rule: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the loop that applies ``rule`` to rows of a matrix, in the order of the indices."""
+    """Return the loop that applies ``rule`` to rows of ``width`` words, in the order of the indices.
 
-    def scatter_rows(ref, indices, values, owner, owners_mask):
-        # Unsigned numbers spare Numba's wraparound of negative indices; a negative index is a huge one here. The
-        # comparison with num_rows keeps the loop inside the buffer, whatever somebody does to the indices meanwhile.
-        # Elements are named by both indices: a view of a row would count references, two atomic additions a row.
-        num_rows, width, num_slices = np.uint64(ref.shape[0]), np.uint64(ref.shape[1]), np.uint64(indices.size)
-        row_bytes = ref.shape[1] * ref.itemsize
-        owned = np.empty(BLOCK, np.int64)
-        first = np.uint64(0)
-        while first < num_slices:
-            # Whose row it is cannot be foretold: to gather the own slices first, without a branch, costs less than
-            # the wrong guesses, and keeps ROWS_AHEAD true.
-            end, num_owned = min(num_slices, first + BLOCK), np.uint64(0)
-            for i in range(first, end):
-                owned[num_owned] = i
-                num_owned += np.uint64(np.uint64(indices[i]) & owners_mask == owner)
-            for k in range(num_owned):
-                if k + ROWS_AHEAD < num_owned:
-                    ahead = indices[np.uint64(owned[k + ROWS_AHEAD])] * row_bytes
-                    for offset in range(0, row_bytes, CACHE_LINE):
+    ``ref`` and ``values`` are vectors that lie apart.
+    """
+
+    def scatter_rows(ref, wide, narrow, values, width, owner, owners_mask):
+        # Unsigned numbers spare Numba's wraparound of negative indices. The comparison with num_rows keeps the loop
+        # inside the buffer, whatever somebody does to the indices meanwhile: rows is a copy of them.
+        num_rows, num_slices = ref.size // width, np.uint64(wide.size + narrow.size)
+        row_bytes = width * np.uint64(ref.itemsize)
+        rows, places = np.empty(min(BLOCK, num_slices), np.uint64), np.empty(min(BLOCK, num_slices), np.uint64)
+        for k in range(np.uint64(places.size)):
+            places[k] = k
+        for first in range(np.uint64(0), num_slices, BLOCK):
+            count = min(num_slices - first, BLOCK)
+            count = _take_block(wide, narrow, first, count, owner, owners_mask, rows, places)
+            if width == 1:
+                for k in range(count):
+                    if k + NARROW_ROWS_AHEAD < count:
+                        prefetch(ref, rows[k + NARROW_ROWS_AHEAD] * row_bytes)
+                    row = rows[k]
+                    if row < num_rows:
+                        ref[row] = rule(ref[row], values[first + places[k]])
+                continue
+            for k in range(count):
+                if k + ROWS_AHEAD < count:
+                    ahead = rows[k + ROWS_AHEAD] * row_bytes
+                    for offset in range(np.uint64(0), row_bytes, CACHE_LINE):
                         prefetch(ref, ahead + offset)
-                place = np.uint64(owned[k])
-                row = np.uint64(indices[place])
+                row, start, source = rows[k], rows[k] * width, (first + places[k]) * width
                 if row < num_rows:
                     for col in range(width):
-                        ref[row, col] = rule(ref[row, col], values[place, col])
-            first = end
+                        store_apart(ref, start + col, rule(ref[start + col], load_apart(values, source + col)))
 
     return scatter_rows
 
 
-def _over_single_elements(rule: Callable[..., Any]) -> Callable[..., Any]:
-    def scatter_elements(ref, indices, values):
-        num_rows, num_slices = np.uint64(ref.size), np.uint64(indices.size)
-        for i in range(num_slices):
-            if i + NARROW_ROWS_AHEAD < num_slices:
-                prefetch(ref, indices[i + NARROW_ROWS_AHEAD] * ref.itemsize)
-            row = np.uint64(indices[i])
-            if row < num_rows:
-                ref[row] = rule(ref[row], values[i])
-
-    return scatter_elements
+_WIDE, _NARROW = types.Array(types.int64, 1, "C"), types.Array(types.int32, 1, "C")
 
 
 @functools.cache
 def _rows_kernel(operation: str, element: Element) -> Callable[..., Any]:
     loop = over_rows(rule_of(operation, element))
-    indices, owner = types.Array(types.int64, 1, "C"), types.uint64
-    signature = types.void(element.matrix, indices, element.matrix, owner, owner)
+    number = types.uint64
+    signature = types.void(element.vector, _WIDE, _NARROW, element.vector, number, number, number)
     return compile_kernel(f"scatter_{operation} rows {element.name}", loop, signature)
 
 
-@functools.cache
-def _elements_kernel(operation: str, element: Element) -> Callable[..., Any]:
-    loop = _over_single_elements(rule_of(operation, element))
-    signature = types.void(element.vector, types.Array(types.int64, 1, "C"), element.vector)
-    return compile_kernel(f"scatter_{operation} elements {element.name}", loop, signature)
-
-
-def _first_outside(indices, num_rows):
+@njit
+def first_outside(wide, narrow, num_rows):
+    """Return the position of the first index that is not in ``[0, num_rows)``, -1 if there is none."""
     # No early exit: the loop without one is vectorised, and good indices are the rule.
-    limit, bad = np.uint64(num_rows), np.int64(0)
-    for i in range(indices.size):
-        bad |= np.int64(np.uint64(indices[i]) >= limit)
+    limit, num_slices, bad = np.uint64(num_rows), np.uint64(wide.size + narrow.size), np.int64(0)
+    for i in range(num_slices):
+        bad |= np.int64(index_at(wide, narrow, i) >= limit)
     if bad:
-        for i in range(indices.size):
-            if np.uint64(indices[i]) >= limit:
-                return i
-    return -1
+        for i in range(num_slices):
+            if index_at(wide, narrow, i) >= limit:
+                return np.int64(i)
+    return np.int64(-1)
+
+
+def _first_outside(wide, narrow, num_rows):
+    return first_outside(wide, narrow, num_rows)
 
 
 @functools.cache
 def _first_outside_kernel() -> Callable[..., int]:
-    signature = types.int64(types.Array(types.int64, 1, "C"), types.int64)
-    return compile_kernel("first index outside", _first_outside, signature)
+    return compile_kernel("first index outside", _first_outside, types.int64(_WIDE, _NARROW, types.int64))
 
 
 def check_indices(where: str, indices: Array, num_rows: int) -> Array:
-    """Return ``indices`` as a contiguous int64 vector; all are in ``[0, num_rows)``.
+    """Return ``indices`` as a contiguous int64 or int32 vector; all are in ``[0, num_rows)``.
 
     Raises:
         TypeError: Not integers.
@@ -133,14 +153,19 @@ def check_indices(where: str, indices: Array, num_rows: int) -> Array:
     if indices.dtype.kind not in "iu":
         raise TypeError(message(where, "indices has the wrong dtype", indices.dtype.name, "an integer dtype"))
     # A uint64 that does not fit int64 becomes negative there: out of range all the same.
-    flat = contiguous(indices, _INT64).reshape(-1)
-    position = _first_outside_kernel()(flat, num_rows)
+    flat = contiguous(indices, _INT32 if indices.dtype == _INT32 else _INT64).reshape(-1)
+    position = _first_outside_kernel()(*_wide_or_narrow(flat), num_rows)
     if position >= 0:
         place = np.unravel_index(position, indices.shape)
         name = f"indices[{','.join(str(k) for k in place)}]" if place else "indices"
         wrong = f"an index is out of range: {name} = {indices[place]} is not in [0, {num_rows})"
         raise InvalidArgumentError(None, None, f"{where}: {wrong}; nothing was written")
     return flat
+
+
+def _wide_or_narrow(rows: Array) -> tuple[Array, Array]:
+    """Return the int64 and the int32 indices that kernels take: ``rows``, and none of the other."""
+    return (rows, _NO_INT32) if rows.dtype == _INT64 else (_NO_INT64, rows)
 
 
 def scatter_rows(where: str, operation: str, ref: Array, indices: Array, values: Array) -> None:
@@ -172,17 +197,12 @@ def scatter_rows(where: str, operation: str, ref: Array, indices: Array, values:
     if np.may_share_memory(ref, rows):
         rows = rows.copy()
     width = math.prod(ref.shape[1:]) * element.words_per_item
-    if width == 1:
-        kernel = _elements_kernel(operation, element)
-        vector, slices = (as_words(array, element, ref.dtype, (-1,)) for array in (ref, values))
-        kernel(vector, rows, slices)
-        return
-    table = as_words(ref, element, ref.dtype, (ref.shape[0], width))
-    slices = as_words(values, element, ref.dtype, (rows.size, width))
+    table, slices = (as_words(array, element, ref.dtype, (-1,)) for array in (ref, values))
     num_parts = _num_owners(slices.nbytes, width * table.itemsize)
+    wide, narrow = _wide_or_narrow(rows)
     run_parts(
         _rows_kernel(operation, element),
-        [(table, rows, slices, owner, num_parts - 1) for owner in range(num_parts)],
+        [(table, wide, narrow, slices, width, owner, num_parts - 1) for owner in range(num_parts)],
     )
 
 

@@ -57,6 +57,15 @@ def test_the_first_and_the_last_row_are_in_reach():
     assert_updated("sub", np.ones((1000, 4), np.float32), np.array([0, 999, 0]), np.ones((3, 4), np.float32))
 
 
+def test_indices_of_four_bytes_are_taken(rng):
+    for shape in ((1000,), (1000, 5)):
+        indices = rng.integers(0, 1000, 1500).astype(np.int32)
+        values = random_array(rng, "float32", (1500, *shape[1:]))
+        assert_updated("sub", random_array(rng, "float32", shape), indices, values)
+    for index in (1000, -1):
+        assert_declined(np.ones((1000, 2), np.float32), np.array([0, index], np.int32), np.ones((2, 2), np.float32))
+
+
 @pytest.mark.parametrize("index", [3, -1, 2**62, -(2**63)])
 def test_a_bad_index_is_declined_before_anything_is_written(index):
     assert_declined(np.ones((3, 2), np.float32), np.array([0, index]), np.ones((2, 2), np.float32))

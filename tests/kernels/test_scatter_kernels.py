@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nbvars import kernels
 from nbvars.errors import InvalidArgumentError
 from nbvars.kernels.cpu import scatter
 from tests import reference
@@ -371,6 +372,37 @@ def test_scatter_div_survives_zeros_that_come_after_the_check(monkeypatch, dtype
     monkeypatch.setattr(scatter, "run_parts", run_after_change)
     scatter.scatter_div(ref, np.array([0, 1]), values)
     np.testing.assert_array_equal(ref[[0, 2, 3]], [[3, 3], [6, 6], [6, 6]])
+
+
+@pytest.mark.parametrize(
+    ("num_threads", "num_favourites", "num_owners"), [(1, 0, 1), (2, 0, 2), (3, 0, 2), (4, 0, 4), (2, 1, 1), (4, 1, 2)]
+)
+def test_large_scatters_are_shared_out_unless_some_rows_are_named_all_the_time(
+    monkeypatch, rng, restored_num_threads, num_threads, num_favourites, num_owners
+):
+    num_slices, width = 1 << 14, 64
+    ref = np.zeros((1 << 16, width), np.float32)
+    rows = rng.permutation(len(ref))[:num_slices]
+    rows[: num_favourites * num_slices : 4] = 7
+    seen, run_parts = [], scatter.run_parts
+    monkeypatch.setattr(scatter, "run_parts", lambda kernel, parts: (seen.append(parts), run_parts(kernel, parts)))
+    kernels.set_num_threads(num_threads)
+    values = rng.standard_normal((num_slices, width), dtype=np.float32)
+    scatter.scatter_sub(ref, rows, values)
+    assert [part[-2:] for part in seen[0]] == [(owner, num_owners - 1) for owner in range(num_owners)]
+    expected = np.zeros_like(ref)
+    np.subtract.at(expected, rows, values)
+    assert_same_bits(ref, expected)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+@pytest.mark.parametrize("num_slices", [1023, 1024, 1025, 3000])
+@pytest.mark.parametrize("row_shape", [(), (3,)], ids=str)
+def test_scatter_crosses_the_ends_of_blocks_with_either_width_of_indices(device, rng, dtype, num_slices, row_shape):
+    ref = random_array(rng, "float32", (50, *row_shape))
+    indices = rng.integers(0, 50, num_slices).astype(dtype)
+    values = random_array(rng, "float32", (num_slices, *row_shape))
+    assert_equals_reference("scatter_sub", device, ref, indices, values)
 
 
 @st.composite

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -40,12 +41,19 @@ def aligned_empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[A
     return raw[offset : offset + num_bytes].view(dtype).reshape(shape)
 
 
+def _fast_path_is_safe() -> bool:
+    """Tell whether one Python thread runs at a time, which an interpreter may begin to do, but not cease."""
+    is_gil_enabled: Callable[[], bool] = getattr(sys, "_is_gil_enabled", lambda: True)
+    return is_gil_enabled()
+
+
 class CpuStorage:
     """The value of one variable in the memory of the host.
 
     The lock is a word of the header, so that compiled code can take it: 1 while somebody holds it. The fast path
     takes it for the length of one call and never waits. Who may have to wait uses ``locked``: a Python lock settles
-    the order among those, and the word keeps the fast path out.
+    the order among those, and the word keeps the fast path out. Without a global interpreter lock the word cannot do
+    so: there it is always 1, and all updates go by the Python lock or need none.
 
     Attributes:
         array: The value: C-contiguous, writable, in native byte order.
@@ -73,14 +81,14 @@ class CpuStorage:
 
     def _forget_lock(self) -> None:
         self._mutex = threading.RLock()
-        self._header[LOCK] = 0
+        self._header[LOCK] = 0 if _fast_path_is_safe() else 1
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the lock: no locked update or read of another thread runs meanwhile."""
         with self._mutex:
-            # The fast path takes and gives back the word while it has the interpreter's lock, so it is 1 here only
-            # if this thread holds it already and a signal handler came back for it.
+            # The fast path takes and gives back the word while it has the interpreter's lock, so where there is one,
+            # the word is 1 here only if this thread holds it already and a signal handler came back for it.
             before = self._header[LOCK]
             try:
                 self._header[LOCK] = 1

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import weakref
 
 import numpy as np
 import pytest
 
+import nbvars
 from nbvars.errors import ResourceExhaustedError
-from nbvars.kernels.cpu.assign import DATA, LAYOUT, LOCK, NUM_ITEMS, NUM_LAYOUT_WORDS
+from nbvars.kernels.cpu.assign import DATA, LAYOUT, LOCK, NUM_ITEMS, NUM_LAYOUT_WORDS, fast_updates
 from nbvars.storage import ALIGNMENT, CpuStorage, aligned_empty
 from tests.conftest import ALL_DTYPES, LAYOUTS, numpy_dtype
 
@@ -145,3 +147,36 @@ def test_views_keep_the_memory_alive():
     del storage
     assert alive() is None
     assert view.sum() == 500
+
+
+@pytest.fixture
+def free_threaded(monkeypatch):
+    """Let ``sys`` tell that there is no global interpreter lock."""
+    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: False, raising=False)
+
+
+@pytest.mark.usefixtures("free_threaded")
+def test_the_fast_path_stays_out_without_an_interpreter_lock():
+    storage = CpuStorage(np.zeros(3))
+    one = np.ones(3)
+
+    def is_updated():
+        return fast_updates(storage.array.dtype).add_array(storage.address, one, False)
+
+    with storage.locked():
+        assert not is_updated()
+        assert storage.read().tolist() == [0, 0, 0]
+    assert not is_updated()
+    assert storage._header[LOCK] == 1
+    assert acquired_elsewhere(storage)
+
+
+@pytest.mark.usefixtures("free_threaded")
+def test_variables_work_without_an_interpreter_lock():
+    variable, counter = nbvars.Variable(np.zeros((4, 2))), nbvars.Variable(0)
+    for use_locking in (False, True):
+        variable.assign_add(np.ones((4, 2)), use_locking).assign_sub(2.0, use_locking)
+        variable.scatter_add(nbvars.IndexedSlices(np.ones((2, 2)), np.array([1, 1])), use_locking)
+    np.testing.assert_array_equal(variable.numpy(), np.array([[-2.0], [2.0], [-2.0], [-2.0]]).repeat(2, axis=1))
+    assert [counter.count_up_to(3) for _ in range(3)] == [0, 1, 2]
+    assert variable.assign(1.0).numpy().tolist() == [[1.0, 1.0]] * 4

@@ -83,20 +83,20 @@ def over_rows(rule: Callable[..., Any]) -> Callable[..., Any]:
         # inside the buffer, whatever somebody does to the indices meanwhile: rows is a copy of them.
         num_rows, num_slices = ref.size // width, np.uint64(wide.size + narrow.size)
         row_bytes = width * np.uint64(ref.itemsize)
+        if width == 1:  # and one owner
+            for k in range(num_slices):
+                if k + NARROW_ROWS_AHEAD < num_slices:
+                    prefetch(ref, index_at(wide, narrow, k + NARROW_ROWS_AHEAD) * row_bytes)
+                row = index_at(wide, narrow, k)
+                if row < num_rows:
+                    ref[row] = rule(ref[row], values[k])
+            return
         rows, places = np.empty(min(BLOCK, num_slices), np.uint64), np.empty(min(BLOCK, num_slices), np.uint64)
         for k in range(np.uint64(places.size)):
             places[k] = k
         for first in range(np.uint64(0), num_slices, BLOCK):
             count = min(num_slices - first, BLOCK)
             count = _take_block(wide, narrow, first, count, owner, owners_mask, rows, places)
-            if width == 1:
-                for k in range(count):
-                    if k + NARROW_ROWS_AHEAD < count:
-                        prefetch(ref, rows[k + NARROW_ROWS_AHEAD] * row_bytes)
-                    row = rows[k]
-                    if row < num_rows:
-                        ref[row] = rule(ref[row], values[first + places[k]])
-                continue
             for k in range(count):
                 if k + ROWS_AHEAD < count:
                     ahead = rows[k + ROWS_AHEAD] * row_bytes

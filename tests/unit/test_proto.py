@@ -59,7 +59,9 @@ FIELDS = {
     "TensorShapeProto": "*TensorShapeProto.Dim dim 2, bool unknown_rank 3",
     "TensorShapeProto.Dim": "int64 size 1, string name 2",
     "OpList": "",
-    "SaverDef": "",
+    "SaverDef": "string filename_tensor_name 1, string save_tensor_name 2, string restore_op_name 3, "
+    "int32 max_to_keep 4, bool sharded 5, float keep_checkpoint_every_n_hours 6, "
+    "SaverDef.CheckpointFormatVersion version 7",
     "FunctionDefLibrary": "",
     "ResourceHandleProto": "",
     "VariantTensorDataProto": "",

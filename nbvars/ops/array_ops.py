@@ -39,6 +39,17 @@ def identity(input: TensorValue, name: str | None = None) -> Tensor:
     return apply_op(IDENTITY, input, name=name)
 
 
+STOP_GRADIENT = OpDefinition("StopGradient", same_spec, lambda x: x)
+
+
+def stop_gradient(input: TensorValue, name: str | None = None) -> Tensor:
+    """Return a tensor of the same value, which gradients take for a constant.
+
+    Source: TensorFlow 1 API pages, ``tf.stop_gradient``.
+    """
+    return apply_op(STOP_GRADIENT, input, name=name)
+
+
 def _infer_shape(x: TensorSpec, out_type: DType) -> TensorSpec:
     expect_dtype_in("shape", "out_type", out_type, INTEGER, INTEGER.described)
     return TensorSpec((None if x.shape is None else len(x.shape),), out_type)

@@ -14,6 +14,7 @@ from nbvars.runtime.context import current_device
 from nbvars.runtime.conversion import borrow
 from nbvars.runtime.definition import Array, OpDefinition, TensorSpec, beyond_memory, check_rank
 from nbvars.runtime.quiet import quietly
+from nbvars.runtime.recording import listening, record
 from nbvars.runtime.tensor import EagerTensor
 
 
@@ -24,19 +25,20 @@ def apply_op(definition: OpDefinition, *inputs: Any, name: str | None = None, **
     """
     if not executing_eagerly():
         return add_op(definition, inputs, name, attrs)
-    arrays, specs, lent = [], [], []
+    tensors, arrays, specs, lent = [], [], [], []
+    outputs: tuple[EagerTensor, ...]
     for value in inputs:
-        if type(value) is EagerTensor:
-            array, dtype = value._array, value._dtype
-        else:
+        tensor = value
+        if type(value) is not EagerTensor:
             # The memory of a variable or of a user's array may change later: no result may share it.
             tensor = borrow(value)
             if not isinstance(tensor, EagerTensor):
                 return add_op(definition, inputs, name, attrs)
-            array, dtype = tensor._array, tensor._dtype
-            lent.append(array)
+            lent.append(tensor._array)
+        array = tensor._array
+        tensors.append(tensor)
         arrays.append(array)
-        specs.append(TensorSpec(array.shape, dtype))
+        specs.append(TensorSpec(array.shape, tensor._dtype))
     if any(isinstance(value, GraphTensor) for value in attrs.values()):
         return add_op(definition, inputs, name, attrs)
     spec = definition.infer(*specs, **attrs)
@@ -46,9 +48,13 @@ def apply_op(definition: OpDefinition, *inputs: Any, name: str | None = None, **
     except (MemoryError, ValueError) as error:
         raise beyond_memory(definition.op_type, spec, error) from error
     if type(spec) is TensorSpec:
-        return _as_result(result, spec.dtype, lent)
-    results = zip(result, cast("tuple[TensorSpec, ...]", spec), strict=True)
-    return cast("Tensor", tuple(_as_result(output, output_spec.dtype, lent) for output, output_spec in results))
+        outputs = (_as_result(result, spec.dtype, lent),)
+    else:
+        results = zip(result, cast("tuple[TensorSpec, ...]", spec), strict=True)
+        outputs = tuple(_as_result(output, output_spec.dtype, lent) for output, output_spec in results)
+    if listening.recorders:
+        record(definition, tuple(tensors), attrs, outputs)
+    return outputs[0] if type(spec) is TensorSpec else cast("Tensor", outputs)
 
 
 def apply_op_to_many(
@@ -58,7 +64,7 @@ def apply_op_to_many(
     return cast("tuple[Tensor, ...]", apply_op(definition, *inputs, name=name, **attrs))
 
 
-def _as_result(result: Any, dtype: DType, lent: list[Array]) -> Tensor:
+def _as_result(result: Any, dtype: DType, lent: list[Array]) -> EagerTensor:
     """Return a tensor of what an op computed."""
     array = result if type(result) is np.ndarray else np.asarray(result)
     if lent and any(np.may_share_memory(array, other) for other in lent):

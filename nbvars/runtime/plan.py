@@ -40,6 +40,9 @@ LARGE_BYTES = 1 << 16
 CAPTURES = "_captures"
 """The attribute of a conditional or loop: the tensors and operations from outside that its branches need."""
 
+KEEPS_VALUES = "_keeps_values"
+"""The attribute of a conditional of which a gradient needs what the branch has computed."""
+
 
 class Plan:
     """Steps, and what they start from and end in."""
@@ -224,7 +227,8 @@ class PlanBuilder:
             for inner in self.needed(outputs, context):
                 self._prepare(inner)
             held = [self.hold(op, tensor) for tensor in outputs]
-            self.let_go(first, op)
+            if not op._attrs.get(KEEPS_VALUES):
+                self.let_go(first, op)
             return sequence(self.steps, self.step_ops), held
         finally:
             around[2].update(dict.fromkeys(self._last_user, op))

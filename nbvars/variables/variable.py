@@ -19,9 +19,11 @@ from nbvars.kernels.cpu.assign import FastUpdates, fast_updates
 from nbvars.kernels.cpu.counter import count_up_to_entry
 from nbvars.kernels.cpu.fast_scatter import fast_scatter
 from nbvars.ops import state_ops
+from nbvars.ops.array_ops import IDENTITY
 from nbvars.ops.indexing_ops import gather, gather_nd
 from nbvars.runtime.context import current_device
 from nbvars.runtime.conversion import value_of
+from nbvars.runtime.recording import listening, record
 from nbvars.runtime.tensor import EagerTensor, HasValue, LiveTensor
 from nbvars.shapes import TensorShape
 from nbvars.storage import CpuStorage
@@ -173,7 +175,13 @@ class Variable(_OfMode):
         self._count: Callable[[int, int], int] = _has_not_counted
 
     def _as_tensor(self) -> Tensor:
-        return LiveTensor._wrap(self._storage.array, self._device)
+        return self._recorded_read(LiveTensor._wrap(self._storage.array, self._device))
+
+    def _recorded_read(self, tensor: Tensor) -> Tensor:
+        """Return ``tensor``, the value; gradient tapes learn where it comes from."""
+        if listening.recorders:
+            record(IDENTITY, (self,), {}, (tensor,))
+        return tensor
 
     @property
     def name(self) -> str:
@@ -247,7 +255,7 @@ class Variable(_OfMode):
 
     def read_value(self) -> Tensor:
         """Return a copy of the value, as a tensor, taken while no locked update runs."""
-        return EagerTensor._wrap(self._storage.read(), self._device)
+        return self._recorded_read(EagerTensor._wrap(self._storage.read(), self._device))
 
     def initialized_value(self) -> Tensor:
         """Return ``read_value()``: what graph mode does not know, eager mode does; the variable is initialised."""

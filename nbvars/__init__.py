@@ -12,6 +12,7 @@ array([[ 0.,  0.],
 from __future__ import annotations
 
 from nbvars import compat, errors, keras, kernels, nn, numba_ext, proto, train
+from nbvars.autodiff import GradientTape, UnconnectedGradients, gradients
 from nbvars.compat import disable_v2_behavior, enable_v2_behavior
 from nbvars.devices import (
     DeviceSpec,
@@ -156,6 +157,7 @@ from nbvars.ops import (
     square,
     squeeze,
     stack,
+    stop_gradient,
     subtract,
     tanh,
     tensordot,
@@ -286,6 +288,7 @@ __all__ = [
     "DType",
     "DeviceSpec",
     "Dimension",
+    "GradientTape",
     "Graph",
     "GraphKeys",
     "IndexedSlices",
@@ -296,6 +299,7 @@ __all__ = [
     "Session",
     "Tensor",
     "TensorShape",
+    "UnconnectedGradients",
     "Variable",
     "VariableAggregation",
     "VariableScope",
@@ -376,6 +380,7 @@ __all__ = [
     "global_variables_initializer",
     "glorot_normal_initializer",
     "glorot_uniform_initializer",
+    "gradients",
     "graph_mode",
     "greater",
     "greater_equal",
@@ -492,6 +497,7 @@ __all__ = [
     "square",
     "squeeze",
     "stack",
+    "stop_gradient",
     "string",
     "sub",
     "subtract",

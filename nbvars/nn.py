@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from nbvars.ops.loss_ops import (
+    sigmoid_cross_entropy_with_logits,
+    softmax_cross_entropy_with_logits,
+    sparse_softmax_cross_entropy_with_logits,
+)
 from nbvars.ops.math_ops import tanh
 from nbvars.ops.nn_ops import (
     bias_add,
@@ -24,8 +29,11 @@ __all__ = [
     "relu",
     "relu6",
     "sigmoid",
+    "sigmoid_cross_entropy_with_logits",
     "softmax",
+    "softmax_cross_entropy_with_logits",
     "softplus",
     "softsign",
+    "sparse_softmax_cross_entropy_with_logits",
     "tanh",
 ]

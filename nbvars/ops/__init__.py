@@ -16,6 +16,7 @@ from nbvars.ops.array_ops import (
     shape,
     size,
     squeeze,
+    stop_gradient,
     transpose,
 )
 from nbvars.ops.cast_ops import cast, saturate_cast
@@ -223,6 +224,7 @@ __all__ = [
     "square",
     "squeeze",
     "stack",
+    "stop_gradient",
     "subtract",
     "tanh",
     "tensordot",

@@ -81,6 +81,7 @@ CASES = [
     ("gather_nd", ops.gather_nd, [F, K[:, :1]]),
     ("gather_nd", lambda x: ops.gather_nd(x, np.zeros((2, 0), int)), [F]),
     ("identity", ops.identity, [F]),
+    ("stop_gradient", ops.stop_gradient, [F]),
     ("linspace", lambda: ops.linspace(0, 1, 5), []),
     ("linspace", lambda a, b: ops.linspace(a, b, 3), [S, S + 1]),
     ("log_softmax", ops.log_softmax, [F]),

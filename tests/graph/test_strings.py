@@ -17,6 +17,7 @@ MASK = np.array([True, False, True])
 # A call that moves elements, and the same on an array.
 MOVES = {
     "identity": (ops.identity, lambda x: x),
+    "stop_gradient": (ops.stop_gradient, lambda x: x),
     "reshape": (lambda x: ops.reshape(x, [3, -1]), lambda x: x.reshape(3, 2)),
     "reshape to a scalar": (lambda x: ops.reshape(x[0, 1], []), lambda x: x[0, 1]),
     "transpose": (ops.transpose, np.transpose),

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Any, NamedTuple
 
+from nbvars.autodiff.node import Gradient, GradientFunction, Node
+from nbvars.autodiff.sums import Sums, dense
 from nbvars.checks import message
-from nbvars.gradients.node import Gradient, GradientFunction, Node
-from nbvars.gradients.sums import Sums, dense
 from nbvars.ops.constant_ops import zeros_like
 
 # Through these, gradients that are slices pass as they are; any other op gets a tensor.
@@ -31,7 +31,9 @@ def unconnected(value: Any) -> UnconnectedGradients:
         return UnconnectedGradients(value)
     except ValueError:
         expected = "UnconnectedGradients.NONE or ZERO"
-        raise ValueError(message("gradients", "unknown value of unconnected_gradients", value, expected)) from None
+        raise ValueError(
+            message("gradients", "unknown value of unconnected_gradients", repr(value), expected)
+        ) from None
 
 
 def is_differentiable(tensor: Any) -> bool:

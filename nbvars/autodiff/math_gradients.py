@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
-from nbvars.gradients.node import Gradient, Node, Table
+from nbvars.autodiff.node import Gradient, Node, Table
 from nbvars.graph.tensor import Tensor
 from nbvars.ops.adjoint_ops import PROD_GRADIENT, broadcast_like, sum_like, unreduce
 from nbvars.ops.array_ops import size

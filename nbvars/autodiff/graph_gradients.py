@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from nbvars.autodiff.backward import UnconnectedGradients, is_differentiable, results, unconnected
+from nbvars.autodiff.graph_backward import add_backward
+from nbvars.autodiff.node import Gradient
+from nbvars.autodiff.sums import Sums
 from nbvars.checks import message
-from nbvars.gradients.backward import UnconnectedGradients, is_differentiable, results, unconnected
-from nbvars.gradients.graph_backward import add_backward
-from nbvars.gradients.node import Gradient
-from nbvars.gradients.sums import Sums
 from nbvars.graph.graph import Graph
 from nbvars.graph.indexed_slices import IndexedSlices
 from nbvars.graph.tensor import GraphTensor, Symbolic

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from nbvars.gradients.backward import Step, flow_back, is_differentiable
-from nbvars.gradients.node import Node
-from nbvars.gradients.sums import Sums, dense
-from nbvars.gradients.table import gradient_of
+from nbvars.autodiff.backward import Step, flow_back, is_differentiable
+from nbvars.autodiff.node import Node
+from nbvars.autodiff.sums import Sums, dense
+from nbvars.autodiff.table import gradient_of
 from nbvars.graph.control_flow import ControlFlowContext
 from nbvars.graph.graph import Graph
 from nbvars.graph.operation import Operation
@@ -54,9 +54,9 @@ def _ops_between(
     targets: Iterable[GraphTensor], sources: Iterable[GraphTensor], stops: Iterable[GraphTensor]
 ) -> list[Operation]:
     """Return the operations on ways from ``sources`` to ``targets``, the last one first."""
-    ends = {*sources, *stops}
+    ends = set(stops)
     found: set[Operation] = set()
-    todo = [target._op for target in targets if target not in stops]
+    todo = [target._op for target in targets if target not in ends]
     while todo:
         op = todo.pop()
         if op not in found:
@@ -66,9 +66,9 @@ def _ops_between(
     reached: set[GraphTensor] = set(sources)
     between = []
     for op in sorted(found, key=lambda op: op._id):
-        if any(tensor in reached for tensor in _all_inputs(op) if tensor not in stops):
+        if any(tensor in reached for tensor in _all_inputs(op)):
             between.append(op)
-            reached.update(op._outputs)
+            reached.update(tensor for tensor in op._outputs if tensor not in ends)
     return between[::-1]
 
 
@@ -100,7 +100,7 @@ def _add_branch(
         for output, grad in zip(outputs, grads, strict=True):
             if is_differentiable(output):
                 sums.add(output, grad)
-        add_backward([each for each in outputs if is_differentiable(each)], wanted, (), sums)
+        add_backward([each for each in outputs if is_differentiable(each)], wanted, wanted, sums)
         totals = [dense(sums.total(tensor)) for tensor in wanted]
         return context, [
             zeros_like(tensor) if total is None else total for total, tensor in zip(totals, wanted, strict=True)

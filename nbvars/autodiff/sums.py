@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from nbvars.gradients.node import Gradient
+from nbvars.autodiff.node import Gradient
 from nbvars.graph.indexed_slices import IndexedSlices
 from nbvars.graph.tensor import Tensor
 from nbvars.ops.cast_ops import cast

@@ -6,8 +6,8 @@ derivatives, in both modes.
 
 from __future__ import annotations
 
-from nbvars.gradients.backward import UnconnectedGradients
-from nbvars.gradients.graph_gradients import gradients
-from nbvars.gradients.tape import GradientTape
+from nbvars.autodiff.backward import UnconnectedGradients
+from nbvars.autodiff.graph_gradients import gradients
+from nbvars.autodiff.tape import GradientTape
 
 __all__ = ["GradientTape", "UnconnectedGradients", "gradients"]

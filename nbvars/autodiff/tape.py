@@ -6,11 +6,11 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+from nbvars.autodiff.backward import Step, UnconnectedGradients, flow_back, is_differentiable, results, unconnected
+from nbvars.autodiff.node import Node
+from nbvars.autodiff.sums import Sums
+from nbvars.autodiff.table import gradient_of
 from nbvars.checks import message
-from nbvars.gradients.backward import Step, UnconnectedGradients, flow_back, is_differentiable, results, unconnected
-from nbvars.gradients.node import Node
-from nbvars.gradients.sums import Sums
-from nbvars.gradients.table import gradient_of
 from nbvars.graph.tensor import Symbolic, TensorLike
 from nbvars.ops.constant_ops import ones_like
 from nbvars.ops.structures import flatten, pack
@@ -158,7 +158,9 @@ class GradientTape:
         if self._is_recording and not self._is_persistent:
             self._stop()
         sums, targets, leaves = Sums(), flatten(target), flatten(sources)
-        given = [None] * len(targets) if output_gradients is None else flatten(output_gradients)
+        given = flatten(output_gradients) if isinstance(target, (list, tuple, dict)) else [output_gradients]
+        if output_gradients is None:
+            given = [None] * len(targets)
         if len(given) != len(targets):
             wrong = "output_gradients has the wrong length"
             raise ValueError(message(f"{WHERE}.gradient", wrong, len(given), len(targets)))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from nbvars.autodiff import array_gradients, math_gradients, nn_gradients
+from nbvars.autodiff.node import GradientFunction, Table
 from nbvars.checks import message
-from nbvars.gradients import array_gradients, math_gradients, nn_gradients
-from nbvars.gradients.node import GradientFunction, Table
 
 # Outputs that do not follow their inputs smoothly, or not at all: integers, bools, sizes, draws, references.
 _CONSTANT = (

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nbvars.gradients.node import Gradient, Node, Table
+from nbvars.autodiff.node import Gradient, Node, Table
 from nbvars.graph.indexed_slices import IndexedSlices
 from nbvars.graph.tensor import GraphTensor, Tensor
 from nbvars.ops.adjoint_ops import places_of, put_elements, put_item, same_static_shape, sum_like

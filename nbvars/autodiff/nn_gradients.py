@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from nbvars.autodiff.math_gradients import _of_unary
+from nbvars.autodiff.node import Gradient, Node, Table
 from nbvars.checks import message
-from nbvars.gradients.math_gradients import _of_unary
-from nbvars.gradients.node import Gradient, Node, Table
 from nbvars.graph.tensor import Tensor
 from nbvars.ops.adjoint_ops import sum_like, unreduce
 from nbvars.ops.array_ops import expand_dims, transpose

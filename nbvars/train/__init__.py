@@ -5,8 +5,6 @@ Source: TensorFlow 1 API pages, ``tf.train``.
 
 from __future__ import annotations
 
-from typing import Any
-
 from nbvars.train.checkpoint_reader import CheckpointReader
 from nbvars.train.checkpoint_state import (
     CheckpointState,
@@ -33,12 +31,35 @@ from nbvars.train.global_step import (
 )
 from nbvars.train.meta_graph import import_meta_graph
 from nbvars.train.meta_graph_export import export_meta_graph
+from nbvars.train.optimizer import Optimizer
+from nbvars.train.optimizers import (
+    AdadeltaOptimizer,
+    AdagradOptimizer,
+    AdamOptimizer,
+    AdamWOptimizer,
+    FtrlOptimizer,
+    GradientDescentOptimizer,
+    LazyAdamOptimizer,
+    MomentumOptimizer,
+    RMSPropOptimizer,
+)
 from nbvars.train.saver import Saver
+from typing import Any
 
 __all__ = [
+    "AdadeltaOptimizer",
+    "AdagradOptimizer",
+    "AdamOptimizer",
+    "AdamWOptimizer",
     "CheckpointReader",
     "CheckpointState",
+    "FtrlOptimizer",
+    "GradientDescentOptimizer",
+    "LazyAdamOptimizer",
+    "MomentumOptimizer",
     "NewCheckpointReader",
+    "Optimizer",
+    "RMSPropOptimizer",
     "Saver",
     "assert_global_step",
     "checkpoint_exists",
@@ -58,11 +79,3 @@ __all__ = [
     "remove_checkpoint",
     "update_checkpoint_state",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name == "SaverDef":  # a message, so protobuf is imported when it is asked for
-        from nbvars import proto
-
-        return proto.message_class(name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -194,6 +194,19 @@ def prefer_vectors_of_32_bytes(typingctx):
 
 
 @intrinsic
+def assume_apart(typingctx):
+    """Let LLVM take it that the arrays that the calling function is given do not overlap."""
+
+    def generate(context, builder, sig, args):
+        for argument in builder.function.args:
+            if isinstance(argument.type, ir.PointerType):
+                argument.add_attribute("noalias")
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+@intrinsic
 def stream_line(typingctx, target, source):
     """Copy the line at address ``source``, which may be any, to ``target``, the start of a line, past the caches.
 
@@ -302,6 +315,20 @@ def store_apart(typingctx, array, position, item):
         return context.get_dummy_value()
 
     return types.void(array, types.uint64, array.dtype), generate
+
+
+@intrinsic
+def prefetch_at(typingctx, address):
+    """Ask for the cache line at ``address``, for writing. Any address is safe."""
+
+    def generate(context, builder, sig, args):
+        pointer = builder.inttoptr(args[0], BYTE.as_pointer())
+        function_type = ir.FunctionType(ir.VoidType(), [BYTE.as_pointer(), INT32, INT32, INT32])
+        function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0")
+        builder.call(function, [pointer, INT32(1), INT32(3), INT32(1)])
+        return context.get_dummy_value()
+
+    return types.void(types.intp), generate
 
 
 def _pointer_to(builder, address, sig_type, context):

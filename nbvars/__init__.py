@@ -171,6 +171,7 @@ from nbvars.ops import (
     zeros,
     zeros_like,
 )
+from nbvars.ops.clip_ops import clip_by_global_norm, clip_by_norm, global_norm
 from nbvars.ops.control_flow_ops import cond
 from nbvars.ops.getitem_ops import newaxis as newaxis
 from nbvars.ops.grouping_ops import group, no_op, tuple
@@ -327,6 +328,8 @@ __all__ = [
     "broadcast_to",
     "cast",
     "ceil",
+    "clip_by_global_norm",
+    "clip_by_norm",
     "clip_by_value",
     "colocate_with",
     "compat",
@@ -376,6 +379,7 @@ __all__ = [
     "get_num_threads",
     "get_variable",
     "get_variable_scope",
+    "global_norm",
     "global_variables",
     "global_variables_initializer",
     "glorot_normal_initializer",

@@ -7,6 +7,7 @@ from typing import Any
 from nbvars.autodiff import array_gradients, math_gradients, nn_gradients
 from nbvars.autodiff.node import GradientFunction, Table
 from nbvars.checks import message
+from nbvars.ops.training_ops import TRAINING_OPS
 
 # Outputs that do not follow their inputs smoothly, or not at all: integers, bools, sizes, draws, references.
 _CONSTANT = (
@@ -72,6 +73,7 @@ _CONSTANT = (
 
 GRADIENTS: Table = {
     **dict.fromkeys(_CONSTANT),
+    **dict.fromkeys(f"{kind}{op.op_type}" for op in TRAINING_OPS.values() for kind in ("", "Sparse")),
     **math_gradients.TABLE,
     **array_gradients.TABLE,
     **nn_gradients.TABLE,

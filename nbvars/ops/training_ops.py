@@ -10,6 +10,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from nbvars.checks import expect_dtype, expect_integer, message
 from nbvars.dtypes import DType, as_dtype
 from nbvars.graph.indexed_slices import IndexedSlices
@@ -114,14 +116,16 @@ def apply_step(
     is_sparse = isinstance(grad, IndexedSlices)
     values = value_of(grad.values if is_sparse else grad, var.dtype.base_dtype, op.op_type)._array
     rows = value_of(grad.indices, None, op.op_type)._array if is_sparse else None
-    numbers = [_number(op, setting) for setting in settings]
+    precision = slot_dtype_of(var.dtype.base_dtype.numpy_dtype)
+    numbers = [_number(op, setting, precision) for setting in settings]
     _run(op, var._storage, [slot._storage for slot in slots], rows, values, numbers, use_locking)
     return var
 
 
-def _number(op: TrainingOp, setting: Any) -> float:
+def _number(op: TrainingOp, setting: Any, precision: np.dtype[Any]) -> float:
+    """Return a setting in the precision of the slots: 1 - beta is then what it is for a power that a variable holds."""
     if type(setting) is float or type(setting) is int:
-        return setting
+        return float(precision.type(setting))
     array = value_of(setting, None, op.op_type)._array
     if array.ndim:
         raise ValueError(message(op.op_type, "a setting is no scalar", f"shape {array.shape}", "shape ()"))
@@ -166,18 +170,22 @@ def _add_step(
             given = (grad.values, grad.indices) if is_sparse else (grad,)
             parts = [graph_tensor_of(given[0], "grad", dtype, op_type)]
             parts += [graph_tensor_of(each, "indices", None, op_type) for each in given[1:]]
-            numbers = [_scalar_tensor(op, key, each) for key, each in zip(op.settings, settings, strict=True)]
+            precision = as_dtype(slot_dtype_of(dtype.numpy_dtype))
+            numbers = [
+                _scalar_tensor(op, key, each, precision) for key, each in zip(op.settings, settings, strict=True)
+            ]
         inputs = [*references, *parts, *numbers]
         attrs = {"use_locking": bool(use_locking)}
         outputs = _outputs(op, is_sparse, inputs, attrs)
         return graph._add_op(op_type, inputs, outputs, scope, attrs, _NODES[op.kernel, is_sparse])._outputs[0]
 
 
-def _scalar_tensor(op: TrainingOp, key: str, setting: Any) -> GraphTensor:
+def _scalar_tensor(op: TrainingOp, key: str, setting: Any, precision: DType) -> GraphTensor:
     if hasattr(setting, "_ref"):
         tensor: GraphTensor = setting._ref()
     else:
-        tensor = graph_tensor_of(setting, key, None, op.op_type)
+        dtype = None if isinstance(setting, Symbolic) else precision
+        tensor = graph_tensor_of(setting, key, dtype, op.op_type)
     if tensor._shape.ndims not in (0, None):
         raise ValueError(message(op.op_type, f"{key} is no scalar", f"shape {tensor._shape}", "shape ()"))
     return tensor

@@ -29,8 +29,16 @@ from nbvars.train.global_step import (
     get_or_create_global_step,
     global_step,
 )
+from nbvars.train.learning_rate_decay import (
+    exponential_decay,
+    inverse_time_decay,
+    natural_exp_decay,
+    piecewise_constant,
+    polynomial_decay,
+)
 from nbvars.train.meta_graph import import_meta_graph
 from nbvars.train.meta_graph_export import export_meta_graph
+from nbvars.train.moving_averages import ExponentialMovingAverage
 from nbvars.train.optimizer import Optimizer
 from nbvars.train.optimizers import (
     AdadeltaOptimizer,
@@ -53,6 +61,7 @@ __all__ = [
     "AdamWOptimizer",
     "CheckpointReader",
     "CheckpointState",
+    "ExponentialMovingAverage",
     "FtrlOptimizer",
     "GradientDescentOptimizer",
     "LazyAdamOptimizer",
@@ -64,6 +73,7 @@ __all__ = [
     "assert_global_step",
     "checkpoint_exists",
     "create_global_step",
+    "exponential_decay",
     "export_meta_graph",
     "generate_checkpoint_state_proto",
     "get_checkpoint_mtimes",
@@ -72,10 +82,14 @@ __all__ = [
     "get_or_create_global_step",
     "global_step",
     "import_meta_graph",
+    "inverse_time_decay",
     "latest_checkpoint",
     "list_variables",
     "load_checkpoint",
     "load_variable",
+    "natural_exp_decay",
+    "piecewise_constant",
+    "polynomial_decay",
     "remove_checkpoint",
     "update_checkpoint_state",
 ]

@@ -245,7 +245,8 @@ class Optimizer:
         graph = like.graph if is_of_graph(like) else None
         if (name, graph) not in self._shared:
             with (graph or get_default_graph()).name_scope(None):
-                self._shared[name, graph] = Variable(np.float32(initial), trainable=False, name=name)
+                value = slot_dtype_of(like.dtype.base_dtype.numpy_dtype).type(initial)
+                self._shared[name, graph] = Variable(value, trainable=False, name=name)
         return self._shared[name, graph]
 
     def get_slot(self, var: Any, name: str) -> Any:

@@ -5,6 +5,8 @@ Source: TensorFlow 1 API pages, ``tf.train``.
 
 from __future__ import annotations
 
+from typing import Any
+
 from nbvars.train.checkpoint_reader import CheckpointReader
 from nbvars.train.checkpoint_state import (
     CheckpointState,
@@ -52,7 +54,6 @@ from nbvars.train.optimizers import (
     RMSPropOptimizer,
 )
 from nbvars.train.saver import Saver
-from typing import Any
 
 __all__ = [
     "AdadeltaOptimizer",
@@ -93,3 +94,11 @@ __all__ = [
     "remove_checkpoint",
     "update_checkpoint_state",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "SaverDef":  # a message, so protobuf is imported when it is asked for
+        from nbvars import proto
+
+        return proto.message_class(name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

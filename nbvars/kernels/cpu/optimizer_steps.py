@@ -27,6 +27,7 @@ from nbvars.kernels.cpu.elements import (
 )
 from nbvars.kernels.cpu.halves import half_of
 from nbvars.kernels.cpu.intrinsics import (
+    LINE_BYTES,
     any_array,
     assume_apart,
     data_of,
@@ -35,7 +36,7 @@ from nbvars.kernels.cpu.intrinsics import (
     prefetch_at,
     words_at,
 )
-from nbvars.kernels.cpu.scatter import CACHE_LINE, ROWS_AHEAD, check_indices, scatter_add
+from nbvars.kernels.cpu.scatter import ROWS_AHEAD, check_indices, scatter_add
 from nbvars.kernels.cpu.threads import get_num_threads, run_parts
 
 ROWS_PART_BYTES = 1 << 19
@@ -177,9 +178,9 @@ def _rows_kernel(name: str, element: Element) -> Callable[..., None]:
         for k in range(first, last):
             if k + ROWS_AHEAD < last:
                 ahead = places[k + ROWS_AHEAD]
-                for offset in range(0, row_bytes, CACHE_LINE):
+                for offset in range(0, row_bytes, LINE_BYTES):
                     prefetch_at(params + ahead * row_bytes + offset)
-                for offset in range(0, slot_bytes, CACHE_LINE):
+                for offset in range(0, slot_bytes, LINE_BYTES):
                     if num_slots > 0:
                         prefetch_at(data_of(slot0) + ahead * slot_bytes + offset)
                     if num_slots > 1:
@@ -283,7 +284,7 @@ def step_rows(
     if rows.size == 0 or param.size == 0:
         return
     grads = contiguous(_apart(values, param, slots), param.dtype).reshape(rows.size, -1)
-    rows, grads = group_rows(rows.copy() if rows.base is None else rows, grads)
+    rows, grads = group_rows(rows.astype(np.int64, copy=False), grads)
     num_parts = max(1, min(get_num_threads(), grads.nbytes // ROWS_PART_BYTES))
     arrays = (param, *table, rows, grads, _vector(settings), param.shape[0])
     run_parts(_rows_kernel(name, element), [(*arrays, part, num_parts) for part in range(num_parts)])

@@ -65,7 +65,9 @@ from nbvars.graph.mode import (
 from nbvars.graph.operation import Operation
 from nbvars.graph.tensor import Tensor
 from nbvars.kernels import (
+    get_cast_pool_bytes,
     get_num_threads,
+    set_cast_pool_bytes,
     set_num_threads,
 )
 from nbvars.namespaces import linalg, math, random
@@ -371,6 +373,7 @@ __all__ = [
     "floordiv",
     "gather",
     "gather_nd",
+    "get_cast_pool_bytes",
     "get_collection",
     "get_collection_ref",
     "get_default_graph",
@@ -487,6 +490,7 @@ __all__ = [
     "scatter_sub",
     "scatter_update",
     "select",
+    "set_cast_pool_bytes",
     "set_num_threads",
     "set_random_seed",
     "shape",

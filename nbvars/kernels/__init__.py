@@ -25,6 +25,7 @@ from nbvars.kernels import cpu
 from nbvars.kernels.cpu.assign import assign, assign_add, assign_sub
 from nbvars.kernels.cpu.cast import cast
 from nbvars.kernels.cpu.counter import count_up_to
+from nbvars.kernels.cpu.recycling import get_cast_pool_bytes, set_cast_pool_bytes
 from nbvars.kernels.cpu.scatter import (
     scatter_add,
     scatter_div,
@@ -43,6 +44,7 @@ __all__ = [
     "cast",
     "count_up_to",
     "find_kernel",
+    "get_cast_pool_bytes",
     "get_num_threads",
     "scatter_add",
     "scatter_div",
@@ -51,6 +53,7 @@ __all__ = [
     "scatter_mul",
     "scatter_sub",
     "scatter_update",
+    "set_cast_pool_bytes",
     "set_num_threads",
 ]
 

@@ -213,3 +213,13 @@ def test_what_a_tape_refuses():
         tape.gradient(loss, v, [1.0, 2.0, 3.0])
     with pytest.raises(ValueError, match="the tape is not recording"), tape.stop_recording():
         pass
+
+
+def test_a_tape_hears_of_casts_of_tensors():
+    x = tf.constant([1.5, -2.0])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = tf.cast(x, tf.float64) * 3.0
+    grad = tape.gradient(y, x)
+    assert grad.dtype == tf.float32
+    assert grad.numpy().tolist() == [3.0, 3.0]

@@ -76,6 +76,42 @@ def test_cast_of_special_values_equals_the_reference(device, source, target):
     assert x.tobytes() == before
 
 
+@pytest.mark.parametrize("source", ["bool", *INTEGERS])
+@pytest.mark.parametrize("target", ["bool", *INTEGERS, "float32", "float64"])
+def test_large_cast_of_integers_equals_the_reference(monkeypatch, source, target):
+    monkeypatch.setattr(cast, "PART_BYTES", 0)
+    monkeypatch.setattr(cast, "get_num_threads", lambda: 1)
+    x = special_values(source)
+    assert_same_bits(kernels.cast(x, numpy_dtype(target)), reference.cast(x, numpy_dtype(target)))
+
+
+def whole_lines(source, target, rng):
+    """Return as many numbers as are cast past the caches, and some more, and where their results go."""
+    num_items = cast.STREAM_BYTES // numpy_dtype(target).itemsize + 1000
+    return random_array(rng, source, (num_items,)), np.zeros(num_items + 64, numpy_dtype(target))
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [("float16", "float32"), ("float32", "bfloat16"), ("float64", "int8"), ("int8", "float64"), ("int32", "uint32")],
+)
+@pytest.mark.parametrize("num_threads", [1, 3])
+def test_cast_past_the_caches_equals_the_reference_wherever_the_result_begins(
+    monkeypatch, rng, source, target, num_threads
+):
+    monkeypatch.setattr(cast, "get_num_threads", lambda: num_threads)
+    x, memory = whole_lines(source, target, rng)
+    with np.errstate(all="ignore"):
+        expected = np.clip(x, -128, 127).astype(target) if target == "int8" else x.astype(memory.dtype)
+    for first in (0, 1, 33, 63):
+        memory[:] = 7
+        out = memory[first : first + x.size]
+        assert kernels.cast(x, out.dtype, out) is out
+        assert_same_bits(out, expected)
+        assert np.all(memory[:first] == 7)
+        assert np.all(memory[first + x.size :] == 7)
+
+
 @pytest.mark.parametrize("source", FLOATS)
 @pytest.mark.parametrize("target", INTEGERS)
 def test_cast_to_integer_truncates_and_saturates_and_makes_nan_0(device, source, target):
@@ -256,46 +292,3 @@ def test_cast_of_any_number_to_an_integer_equals_the_reference(device, numbers, 
 def test_cast_of_any_integer_to_a_float_equals_the_reference(device, numbers, target):
     x = np.array(numbers, np.int64)
     assert_same_bits(run_kernel("cast", device, x, numpy_dtype(target)), reference.cast(x, numpy_dtype(target)))
-
-
-def _address(array):
-    return array.__array_interface__["data"][0]
-
-
-def test_a_large_result_gets_the_memory_of_one_that_is_gone_with_all_its_views():
-    kept = cast._kept
-    kept.clear()
-    x = np.arange(cast.LEAST_KEPT_BYTES // 4, dtype=np.int32)
-    result = kernels.cast(x, np.dtype("float32"))
-    address = _address(result)
-    view, exported = result.reshape(2, -1)[1, 5:9], memoryview(result)
-    del result
-    assert not kept
-    other = kernels.cast(x, np.dtype("float32"))
-    assert _address(other) != address
-    assert view.tolist() == x.reshape(2, -1)[1, 5:9].tolist()
-    del view
-    assert not kept
-    exported.release()
-    assert len(kept) == 1
-    again = kernels.cast(x[::-1], np.dtype("float32"))
-    assert _address(again) == address
-    assert not kept
-    assert np.array_equal(again, x[::-1].astype(np.float32))
-    assert np.array_equal(other, x.astype(np.float32))
-
-
-def test_little_memory_of_results_that_are_gone_is_kept():
-    kept = cast._kept
-    kept.clear()
-    sizes = [cast.LEAST_KEPT_BYTES // 2 - 1, *range(cast.LEAST_KEPT_BYTES // 2, cast.LEAST_KEPT_BYTES // 2 + 4)]
-    results = [kernels.cast(np.zeros(size, np.float32), np.dtype("float16")) for size in sizes]
-    del results
-    assert len(kept) == 2
-    assert all(cast.LEAST_KEPT_BYTES <= memory.nbytes <= cast.MOST_KEPT_BYTES for memory in kept)
-    first = kernels.cast(np.zeros(kept[0].nbytes // 2, np.float32), np.dtype("float16"))
-    assert len(kept) == 1
-    del first
-    kernels.cast(np.zeros(cast.MOST_KEPT_BYTES + 1, np.int8), np.dtype("uint8"))
-    assert len(kept) == 2
-    kept.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -191,6 +192,23 @@ def prefer_vectors_of_32_bytes(typingctx):
         return context.get_dummy_value()
 
     return types.void(), generate
+
+
+STACK_BYTES = 2048
+"""What a kernel has for itself, see ``stack_lines``."""
+
+
+@intrinsic
+def stack_lines(typingctx):
+    """Return the address of STACK_BYTES on the stack, the start of a line, which last until the kernel returns."""
+
+    def generate(context, builder, sig, args):
+        with builder.goto_entry_block():  # elsewhere each call would take more of the stack
+            lines = builder.alloca(ir.ArrayType(BYTE, STACK_BYTES))
+            lines.align = LINE_BYTES
+        return builder.ptrtoint(lines, INT64)
+
+    return types.intp(), generate
 
 
 @intrinsic
@@ -416,16 +434,24 @@ def saturating_integer(typingctx, x, like):
     target = like
 
     def generate(context, builder, sig, args):
-        (number, _), result = args, ir.IntType(target.bitwidth)
+        (number, _), bits = args, max(target.bitwidth, 32)  # processors convert to integers of 32 and 64 bits only
+        result, is_signed = ir.IntType(bits), target.signed or bits > target.bitwidth
         lowest = -(2 ** (target.bitwidth - 1)) if target.signed else 0
         behind = lowest + 2**target.bitwidth  # a power of two, which both floating types hold
-        # Three selections, and not LLVM's own llvm.fptosi.sat, which it does not vectorise. What fptosi makes of a
-        # number that does not fit is undefined, and not selected.
-        chosen = (builder.fptosi if target.signed else builder.fptoui)(number, result)
-        too_low = builder.fcmp_ordered("<=", number, number.type(float(lowest)))
-        chosen = builder.select(too_low, result(lowest), chosen)
-        too_high = builder.fcmp_ordered(">=", number, number.type(float(behind)))
+        # The bounds are the neighbours of lowest and behind: those, and whether x is a NaN, LLVM would ask of the half
+        # that x was made of, and few processors have instructions for that.
+        kind = np.float32 if number.type == ir.FloatType() else np.float64
+        above_lowest, below_behind = (
+            number.type(float(np.nextafter(kind(bound), kind(1)))) for bound in (lowest, behind)
+        )
+        # Selections, and not LLVM's own llvm.fptosi.sat, which it does not vectorise. What fptosi makes of a number
+        # that does not fit is undefined, and not selected.
+        chosen = (builder.fptosi if is_signed else builder.fptoui)(number, result)
+        too_high = builder.fcmp_ordered(">", number, below_behind)
         chosen = builder.select(too_high, result(behind - 1), chosen)
-        return builder.select(builder.fcmp_unordered("uno", number, number), result(0), chosen)
+        too_low = builder.fcmp_ordered("<", number, above_lowest)
+        otherwise = builder.select(too_low, result(lowest), result(0))  # a NaN is neither
+        chosen = builder.select(builder.fcmp_ordered(">=", number, above_lowest), chosen, otherwise)
+        return chosen if bits == target.bitwidth else builder.trunc(chosen, ir.IntType(target.bitwidth))
 
     return target(x, like), generate

@@ -77,11 +77,27 @@ def test_a_forked_child_keeps_the_number_of_threads():
     assert in_forked_child(kernels.get_num_threads) == "3"
 
 
-def test_a_child_forked_while_its_parent_hands_out_parts_makes_large_updates(monkeypatch):
+def test_a_child_forked_while_its_parent_starts_threads_makes_large_updates():
     kernels.set_num_threads(2)
-    assert large_updates()
-    monkeypatch.setattr(threads._caller, "submitting", True)
-    assert in_forked_child(lambda: not threads._caller.submitting and large_updates()) == "True"
+    with threads._Current.pool._starting:
+        assert in_forked_child(lambda: large_updates() and len(threads._Current.pool._threads)) == "1"
+
+
+def test_a_child_forked_in_the_middle_of_an_update_waits_for_no_helper():
+    started, go = threading.Event(), threading.Event()
+
+    def part():
+        started.set()
+        go.wait(TIMEOUT_S)
+
+    update = threads._Update(part, [()])
+    helper = threading.Thread(target=update.new_helper())
+    helper.start()
+    started.wait(TIMEOUT_S)
+    assert in_forked_child(update.finish) == "None"
+    go.set()
+    update.finish()
+    helper.join()
 
 
 def test_a_child_forked_during_large_updates_of_other_threads_makes_its_own():

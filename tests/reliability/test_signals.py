@@ -41,13 +41,13 @@ def test_large_updates_of_a_signal_handler_neither_hang_nor_disturb_others(resto
     assert np.all(handlers == counts["handlers"])
 
 
-def test_a_call_that_interrupts_the_handing_out_of_parts_does_its_work_alone(restored_num_threads, monkeypatch):
+def test_a_call_that_interrupts_the_start_of_threads_does_its_work_alone(restored_num_threads):
     kernels.set_num_threads(4)
     ref = np.zeros(5_000_000, np.float32)
-    monkeypatch.setattr(threads._caller, "submitting", True)
-    monkeypatch.setattr(threads._pool, "executor", lambda: pytest.fail("the executor is not to be entered twice"))
-    kernels.assign_add(ref, np.ones_like(ref))
+    with threads._Current.pool._starting:
+        kernels.assign_add(ref, np.ones_like(ref))
     assert np.all(ref == 1)
+    assert not threads._Current.pool._threads
 
 
 def test_a_call_that_interrupts_a_compilation_says_what_to_do(monkeypatch):

@@ -183,7 +183,7 @@ def test_run_parts_does_all_itself_where_no_thread_can_be_started(monkeypatch):
     def refuse(*arguments):
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(threads.ThreadPoolExecutor, "submit", refuse)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
     done = []
     threads.run_parts(lambda number: done.append((number, threading.get_ident())), [(0,), (1,), (2,)])
     assert done == [(number, threading.get_ident()) for number in range(3)]
@@ -296,23 +296,49 @@ print(len(compiles.buffer), len(COMPILED), threading.active_count())
     assert run_python(code) == "0 0 1"
 
 
-def test_a_helper_that_comes_after_its_thread_could_not_be_started_does_nothing_twice(monkeypatch):
-    queued = []
+def test_a_helper_that_comes_after_the_update_does_nothing(monkeypatch):
+    late = []
 
-    class Exhausted:
-        """As ThreadPoolExecutor at the limit of threads: the call is queued, then starting a thread fails."""
+    class Busy:
+        """As the pool while its threads are at something long."""
 
-        def submit(self, function):
-            queued.append(function)
-            raise RuntimeError("can't start new thread")
+        def call_helpers(self, update, num_helpers):
+            late.extend(update.new_helper() for _ in range(num_helpers))
 
-    monkeypatch.setattr(threads._pool, "executor", Exhausted)
     kernels.set_num_threads(4)
+    monkeypatch.setattr(threads._Current, "pool", Busy())
     ref = np.zeros(8 * assign.PART_BYTES // 4, np.float32)
     kernels.assign_add(ref, np.ones_like(ref))
-    assert len(queued) == 1
-    queued[0]()
+    assert len(late) == 3
+    for help_out in late:
+        help_out()
     assert np.all(ref == 1)
+
+
+def test_threads_that_help_take_no_time_while_there_is_nothing_to_do():
+    code = """
+import time
+import numpy as np
+from nbvars import kernels
+kernels.set_num_threads(8)
+ref = np.zeros(1 << 23, np.float32)
+kernels.assign_add(ref, np.ones_like(ref))
+before = time.process_time()
+time.sleep(0.5)
+print(time.process_time() - before < 0.02)
+"""
+    assert run_python(code) == "True"
+
+
+def test_the_threads_of_a_pool_end_when_their_number_is_changed():
+    kernels.set_num_threads(4)
+    threads.run_parts(lambda number: None, [(number,) for number in range(4)])
+    pool = threads._Current.pool
+    assert len(pool._threads) == 3
+    kernels.set_num_threads(2)
+    for thread in pool._threads:
+        thread.join(TIMEOUT_S)
+        assert not thread.is_alive()
 
 
 def test_every_part_is_done_once_whoever_does_it():

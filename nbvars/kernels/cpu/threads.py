@@ -10,10 +10,9 @@ import contextlib
 import operator
 import os
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from queue import SimpleQueue
 from typing import Any
 
 from nbvars.checks import message
@@ -40,38 +39,113 @@ def _default_num_threads() -> int:
     return min(available, _MOST_THREADS)
 
 
+class _Update:
+    """The parts of one update. Whoever comes first takes a part, and nobody takes it again.
+
+    So helpers that come late on a busy machine, or after the update is over, find nothing to do.
+    """
+
+    def __init__(self, kernel: Callable[..., Any], parts: list[tuple[Any, ...]]) -> None:
+        self._kernel, self._pending = kernel, deque(parts)
+        self._helping: list[threading.Lock] = []
+        self._num_forks = _Current.num_forks
+        self.errors: list[BaseException] = []
+
+    def take_parts(self) -> None:
+        """Do parts until none is left."""
+        while True:
+            try:
+                part = self._pending.popleft()
+            except IndexError:  # another took the last one
+                return
+            self._kernel(*part)
+
+    def new_helper(self) -> Callable[[], None]:
+        """Return what a helper is to call, once."""
+        helping = threading.Lock()
+        self._helping.append(helping)
+
+        def help_out() -> None:
+            with helping:  # held from before a part is taken until it is done
+                try:
+                    self.take_parts()
+                except BaseException as error:
+                    self.errors.append(error)
+
+        return help_out
+
+    def finish(self) -> None:
+        """Do what is left; return when no helper is at it, whatever is raised: they write to the caller's memory."""
+        finished = False
+        while not finished:
+            try:
+                self.take_parts()
+                # In a child forked by a signal handler in the middle of an update there are no helpers to wait for.
+                if _Current.num_forks == self._num_forks:
+                    for helping in self._helping:
+                        with helping:
+                            pass
+                finished = True
+            except BaseException as error:
+                self.errors.append(error)
+
+
 class _Pool:
-    """The threads that help a caller; started at the first large update."""
+    """The threads that help, started when they are first needed. They sleep while the queue is empty."""
 
     def __init__(self) -> None:
-        self.num_threads: int | None = None
-        self._executor: ThreadPoolExecutor | None = None
+        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._starting = threading.Lock()
 
-    def executor(self) -> ThreadPoolExecutor:
-        # Two callers at once may make two; the one that is overwritten ends by itself, as below.
-        executor = self._executor
-        if executor is None:
-            executor = self._executor = ThreadPoolExecutor(max(1, get_num_threads() - 1), "nbvars")
-        return executor
+    def call_helpers(self, update: _Update, num_helpers: int) -> None:
+        """Let ``num_helpers`` threads help with ``update``, or as many as can be had."""
+        if len(self._threads) < num_helpers:
+            self._start(num_helpers)
+        # Nothing here waits: a signal handler may come in between and call this, too.
+        for _ in range(min(num_helpers, len(self._threads))):
+            if self._calls.qsize() < _MOST_THREADS:  # else all are busy with something long
+                self._calls.put(update.new_helper())
 
-    def drop(self) -> None:
-        """Start afresh at the next large update. An executor that nobody refers to ends its threads."""
-        self._executor = None
+    def end(self) -> None:
+        """Let the threads end, those that are only being started, too."""
+        self._calls.put(None)
+
+    def _start(self, num_threads: int) -> None:
+        # Not by two at once. The second may be a signal handler that interrupts the first: it must not wait.
+        if not self._starting.acquire(blocking=False):
+            return
+        try:
+            # RuntimeError: no thread can be started (limits, the end of the interpreter).
+            with contextlib.suppress(RuntimeError):
+                while len(self._threads) < num_threads:
+                    name = f"nbvars_{len(self._threads)}"
+                    # A daemon: the end of the interpreter does not wait for a thread that sleeps.
+                    thread = threading.Thread(target=_serve, args=(self._calls,), name=name, daemon=True)
+                    thread.start()
+                    self._threads.append(thread)
+        finally:
+            self._starting.release()
 
 
-class _Caller(threading.local):
-    """Whether a thread is handing out parts: a signal handler that comes in between must not do so, too."""
+def _serve(calls: SimpleQueue[Callable[[], None] | None]) -> None:
+    while (help_out := calls.get()) is not None:
+        help_out()
+        del help_out  # a thread that sleeps holds on to nothing
+    calls.put(None)  # for the next thread
 
-    submitting = False
 
+class _Current:
+    """What is set, and the threads that go with it."""
 
-_pool, _caller = _Pool(), _Caller()
+    num_threads: int | None = None
+    num_forks = 0
+    pool = _Pool()
 
 
 def _after_fork_in_child() -> None:
-    # The threads of the parent do not exist here, and the thread that forked may have been in the middle of a call.
-    _pool.drop()
-    _caller.submitting = False
+    # The threads of the parent do not exist here, and its queue may have been in the middle of a call.
+    _Current.pool, _Current.num_forks = _Pool(), _Current.num_forks + 1
 
 
 if hasattr(os, "register_at_fork"):
@@ -80,9 +154,9 @@ if hasattr(os, "register_at_fork"):
 
 def get_num_threads() -> int:
     """Return how many threads one update may use: as set, else NBVARS_NUM_THREADS, else the processors at hand."""
-    if _pool.num_threads is None:
-        _pool.num_threads = _default_num_threads()
-    return _pool.num_threads
+    if _Current.num_threads is None:
+        _Current.num_threads = _default_num_threads()
+    return _Current.num_threads
 
 
 def set_num_threads(num_threads: int) -> None:
@@ -91,8 +165,9 @@ def set_num_threads(num_threads: int) -> None:
     Raises:
         ValueError: Not an integer from 1 to 256.
     """
-    _pool.num_threads = _positive("set_num_threads", num_threads)
-    _pool.drop()
+    _Current.num_threads = _positive("set_num_threads", num_threads)
+    before, _Current.pool = _Current.pool, _Pool()
+    before.end()
 
 
 def run_parts(kernel: Callable[..., Any], parts: list[tuple[Any, ...]]) -> None:
@@ -100,64 +175,10 @@ def run_parts(kernel: Callable[..., Any], parts: list[tuple[Any, ...]]) -> None:
     if len(parts) == 1:
         kernel(*parts[0])
         return
-    # Whoever comes first takes a part, and nobody takes it again: helpers that come late on a busy machine, or after
-    # the update is over, find nothing to do.
-    pending, helping = deque(parts), deque[None]()
-
-    def take_parts() -> None:
-        while True:
-            try:
-                part = pending.popleft()
-            except IndexError:  # another took the last one
-                return
-            kernel(*part)
-
-    def help_out() -> None:
-        helping.append(None)
-        try:
-            take_parts()
-        finally:
-            helping.pop()
-
-    futures: list[Future[None]] = []
+    update = _Update(kernel, parts)
     try:
-        _submit(help_out, len(parts) - 1, futures)
-        take_parts()
+        _Current.pool.call_helpers(update, min(len(parts), get_num_threads()) - 1)
     finally:
-        for future in futures:
-            future.cancel()
-        _wait(futures)
-        while helping:  # somebody whose future was lost, see _submit
-            time.sleep(1e-4)
-
-
-def _submit(help_out: Callable[[], None], num_helpers: int, futures: list[Future[None]]) -> None:
-    """Call ``num_helpers`` helpers, or as many as can be had, and append their futures."""
-    # The executor's locks cannot be taken twice by one thread, as a signal handler would.
-    if num_helpers < 1 or _caller.submitting:
-        return
-    _caller.submitting = True
-    try:
-        # RuntimeError: no thread can be started (limits, the end of the interpreter). The executor may have put the
-        # call into its queue all the same, so a helper may come without a future.
-        with contextlib.suppress(RuntimeError):
-            executor = _pool.executor()
-            for _ in range(num_helpers):
-                futures.append(executor.submit(help_out))
-    finally:
-        _caller.submitting = False
-
-
-def _wait(futures: list[Future[None]]) -> None:
-    """Wait for all ``futures``, whatever a signal handler raises: their kernels still write to the caller's memory."""
-    interruption: BaseException | None = None
-    while any(not future.done() for future in futures):
-        try:
-            wait(futures)
-        except BaseException as raised:
-            interruption = raised
-    if interruption is not None:
-        raise interruption
-    for future in futures:
-        if not future.cancelled():
-            future.result()
+        update.finish()
+    if update.errors:
+        raise update.errors[0]

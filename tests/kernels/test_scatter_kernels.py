@@ -380,6 +380,7 @@ def test_scatter_div_survives_zeros_that_come_after_the_check(monkeypatch, dtype
 def test_large_scatters_are_shared_out_unless_some_rows_are_named_all_the_time(
     monkeypatch, rng, restored_num_threads, num_threads, num_favourites, num_owners
 ):
+    monkeypatch.setattr(scatter, "PART_BYTES", 1 << 20)
     num_slices, width = 1 << 14, 64
     ref = np.zeros((1 << 16, width), np.float32)
     rows = rng.permutation(len(ref))[:num_slices]

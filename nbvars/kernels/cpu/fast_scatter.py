@@ -32,9 +32,9 @@ from nbvars.kernels.cpu.intrinsics import (
     load_word,
     num_items_of,
 )
-from nbvars.kernels.cpu.scatter import PART_BYTES, first_outside, over_rows
+from nbvars.kernels.cpu.scatter import first_outside, over_rows
 
-MOST_FAST_BYTES = PART_BYTES
+MOST_FAST_BYTES = 1 << 20
 """More bytes in the slices go to the launcher, which lets other Python threads run meanwhile."""
 
 

@@ -37,8 +37,9 @@ NARROW_ROWS_AHEAD = np.uint64(32)
 CACHE_LINE = np.uint64(64)
 BLOCK = np.uint64(1024)
 """So many slices are looked through at a time for those whose rows a thread owns."""
-PART_BYTES = 1 << 20
-"""A thread gets at least so many bytes of slices."""
+PART_BYTES = 1 << 22
+"""A thread gets at least so many bytes of slices: two threads are 0.85 times as fast as one at 4 MiB, 1.2 at 8 (Zen 4).
+"""
 SHARED_ROW_BYTES = 128
 """Narrower rows are not shared out: two threads would write to one cache line."""
 _NUM_SAMPLES = 1024

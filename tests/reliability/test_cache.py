@@ -169,6 +169,20 @@ kernel_cache._CheckedFile._save_data = full
     assert finish(start_python(tmp_path, code=code + FIRST_UPDATE)) == ("1.0", 1, 0)
 
 
+def test_kernels_from_the_cache_need_little_of_numba(tmp_path):
+    # What Numba imports to be able to compile takes ten times as long as the first update.
+    code = f"{FIRST_UPDATE}\nimport sys\nassert ('numba.np.arraymath' in sys.modules) == "
+    assert finish(start_python(tmp_path, code=f"{code} True")) == ("1.0", 1, 0)
+    assert finish(start_python(tmp_path, code=f"{code} False")) == ("1.0", 1, 1)
+
+
+def test_kernels_are_compiled_after_others_came_from_the_cache(tmp_path):
+    finish(start_python(tmp_path, code=FIRST_UPDATE))
+    result, num_kernels, num_from_cache = finish(start_python(tmp_path, code=SECOND_PROCESS))
+    assert num_kernels > num_from_cache > 0
+    assert finish(start_python(tmp_path, code=SECOND_PROCESS)) == (result, num_kernels, num_kernels)
+
+
 def test_warmup_leaves_nothing_to_compile(tmp_path):
     warm = "import nbvars\nnbvars.warmup(['float32'], ['assign_add', 'scatter_sub'])\nprint(0)\nprint(0, 0)"
     finish(start_python(tmp_path, code=warm))

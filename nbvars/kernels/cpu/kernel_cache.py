@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from numba.core.caching import FunctionCache, IndexDataCacheFile, NullCache
+from numba.core.runtime import rtsys
 
 
 @functools.cache
@@ -69,6 +70,13 @@ class KernelCache(FunctionCache):
 
     def _index_key(self, sig, codegen):
         return sig, codegen.magic_tuple(), self._py_func.__qualname__, source_digest()
+
+    def load_overload(self, sig, target_context):
+        # As Numba does, but for refresh(), which imports all that Numba can compile, NumPy's and SciPy's linear algebra
+        # included: what is compiled needs none of it.
+        rtsys.initialize(target_context)
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)
 
     def save_overload(self, sig, data):
         # A full disk, say: the next process compiles, too.

@@ -156,7 +156,7 @@ def test_cases_take_turns_and_every_other_round_goes_backwards() -> None:
         return Case("order.append(name)", "order", order=order, name=name)
 
     rounds = measure({name: recorded(name) for name in "abc"}, Budget(4, 4, round_s=1e-9))
-    assert "".join(order) == "abc" + "abccba" * 2
+    assert "".join(order) == "aabbcc" + "abccba" * 2
     assert {name: len(seconds) for name, seconds in rounds.items()} == {"a": 4, "b": 4, "c": 4}
 
 
@@ -193,7 +193,13 @@ def test_rounds_end_when_time_is_up() -> None:
 def test_a_round_is_so_many_calls_that_it_takes_its_time() -> None:
     short = Scripted(0.001)
     assert measure({"a": short}, Budget(2, 2, round_s=0.5))["a"] == pytest.approx([0.001, 0.001])
-    assert short.calls == [1, 4, 16, 64, 256, 500, 500]
+    assert short.calls == [1, 4, 16, 64, 256, 256, 500, 500]
+
+
+def test_a_first_call_with_cold_caches_does_not_make_rounds_short() -> None:
+    cold = Scripted(1.0, 0.001)
+    measure({"a": cold}, Budget(2, 2, round_s=0.5))
+    assert cold.calls == [1, 1, 4, 16, 64, 256, 256, 500, 500]
 
 
 def test_a_summary_is_the_median_and_the_quartiles() -> None:

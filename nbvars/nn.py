@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nbvars.ops.embedding_ops import embedding_lookup
 from nbvars.ops.loss_ops import (
     sigmoid_cross_entropy_with_logits,
     softmax_cross_entropy_with_logits,
@@ -24,6 +25,7 @@ from nbvars.ops.nn_ops import (
 __all__ = [
     "bias_add",
     "elu",
+    "embedding_lookup",
     "l2_loss",
     "log_softmax",
     "relu",

@@ -81,6 +81,7 @@ from nbvars.ops import (
     broadcast_to,
     cast,
     ceil,
+    check_numerics,
     clip_by_value,
     concat,
     constant,
@@ -198,6 +199,7 @@ from nbvars.ops.legacy_ops import (
     unpack,
 )
 from nbvars.ops.loop_ops import while_loop
+from nbvars.ops.numerics_ops import add_check_numerics_ops
 from nbvars.ops.placeholder_ops import placeholder, placeholder_with_default
 from nbvars.ops.state_ops import (
     assign,
@@ -309,6 +311,7 @@ __all__ = [
     "VariableSynchronization",
     "abs",
     "add",
+    "add_check_numerics_ops",
     "add_n",
     "add_to_collection",
     "add_to_collections",
@@ -330,6 +333,7 @@ __all__ = [
     "broadcast_to",
     "cast",
     "ceil",
+    "check_numerics",
     "clip_by_global_norm",
     "clip_by_norm",
     "clip_by_value",

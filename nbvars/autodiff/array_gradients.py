@@ -18,6 +18,7 @@ from nbvars.ops.getitem_ops import GETITEM
 from nbvars.ops.indexing_ops import BOOLEAN_MASK, GATHER, GATHER_ND, SLICE, gather, where
 from nbvars.ops.joining_ops import PAD, TILE, concat, split, stack, unstack
 from nbvars.ops.math_ops import greater_equal
+from nbvars.ops.numerics_ops import check_numerics
 from nbvars.ops.reduction_ops import reduce_sum
 from nbvars.runtime.definition import OpDefinition
 from nbvars.runtime.dispatch import apply_op
@@ -130,6 +131,11 @@ def _cast(node: Node, grad: Tensor) -> Gradient:
     return cast(grad, source) if source.is_floating and target.is_floating else None
 
 
+def _check_numerics(node: Node, grad: Tensor) -> Tensor:
+    found = "Not a number (NaN) or infinity (Inf) values detected in gradient."
+    return check_numerics(grad, f"{found} {node.attrs['message']}")
+
+
 def _broadcast_to(node: Node, grad: Tensor) -> Tensor:
     return sum_like(grad, node.inputs[0])
 
@@ -137,6 +143,7 @@ def _broadcast_to(node: Node, grad: Tensor) -> Tensor:
 TABLE: Table = {
     "Identity": lambda node, grad: grad,
     "StopGradient": None,
+    "CheckNumerics": _check_numerics,
     "Reshape": _reshaped,
     "ExpandDims": _reshaped,
     "Squeeze": _reshaped,

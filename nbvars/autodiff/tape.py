@@ -27,7 +27,7 @@ _BY_SHAPE = frozenset(
     (
         "Identity", "AddV2", "Sub", "AddN", "Neg", "Reshape", "ExpandDims", "Squeeze", "Transpose", "BroadcastTo",
         "Sum", "Mean", "ConcatV2", "Pack", "Unpack", "SplitV", "Tile", "Pad", "Slice", "StridedSlice", "GatherV2",
-        "GatherNd", "BooleanMask", "BiasAdd", "Cast", "Cumsum",
+        "GatherNd", "BooleanMask", "BiasAdd", "Cast", "Cumsum", "CheckNumerics",
     )
 )  # fmt: skip
 

@@ -83,6 +83,7 @@ from nbvars.ops.math_ops import (
     truediv,
 )
 from nbvars.ops.nn_ops import log_softmax, relu, sigmoid, softmax
+from nbvars.ops.numerics_ops import check_numerics
 from nbvars.ops.ramp_ops import linspace, range
 from nbvars.ops.random_ops import (
     random_normal,
@@ -146,6 +147,7 @@ __all__ = [
     "broadcast_to",
     "cast",
     "ceil",
+    "check_numerics",
     "clip_by_value",
     "concat",
     "constant",

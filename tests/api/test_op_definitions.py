@@ -49,6 +49,7 @@ CASES = [
     *[(op, [x], {}) for op in ("Floor", "Ceil", "IsNan", "IsInf", "IsFinite") for x in (F, H, BF, S)],
     *[(op, [x], {}) for op in ("Round", "Relu", "Relu6") for x in (F, H, BF, I)],
     *[(op, [x], {}) for op in ("Elu", "Softplus", "Softsign", "L2Loss") for x in (F, H, BF, S, F[:0])],
+    *[("CheckNumerics", [x], {"message": "here"}) for x in (F, H, BF, S, F[:0])],
     *[("BiasAdd", [x, x[0]], {"data_format": "NHWC"}) for x in (F, H, BF, I)],
     *[("BiasAdd", [F[:0, :n], V[:n]], {"data_format": "NHWC"}) for n in (0, 3)],
     ("BiasAdd", [F[None], V[:2]], {"data_format": "NCHW"}),

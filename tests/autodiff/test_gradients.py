@@ -62,6 +62,7 @@ CASES = [
     ("Cumsum", lambda x: cumsum(x, 1), [X]),
     ("Cumsum", lambda x: cumsum(x, 0, exclusive=True, reverse=True), [X]),
     ("Identity", tf.identity, [X]),
+    ("CheckNumerics", lambda x: tf.check_numerics(x, "here"), [X]),
     ("Reshape", lambda x: tf.reshape(x, [2, -1]), [X]),
     ("ExpandDims", lambda x: tf.expand_dims(x, 1), [X]),
     ("Squeeze", tf.squeeze, [X[:, :1]]),

@@ -59,6 +59,7 @@ CASES = [
     *[("cast", lambda x, d=d: ops.cast(x, d), [x]) for x, d in ((F, "int32"), (I, "float32"), (F, "float32"))],
     ("clip_by_value", lambda x: ops.clip_by_value(x, -0.5, 1), [F]),
     ("clip_by_value", ops.clip_by_value, [F, S - 3, G]),
+    *[("check_numerics", lambda x: ops.check_numerics(x, "here"), [x]) for x in (F, H, BF, Z)],
     ("concat", lambda x, y: ops.concat([x, y], 0), [F, Z]),
     ("concat", lambda x, y: ops.concat([x, y, [[1], [2]]], -1), [I, J]),
     ("concat", lambda x: ops.concat([F, x, F], 1), [G]),

@@ -46,8 +46,18 @@ def test_examples_run_without_a_warning(path):
     assert done.stdout.strip()
 
 
-def test_there_are_examples():
-    assert len(EXAMPLES) >= 3
+def test_there_are_examples_and_they_are_short():
+    assert len(EXAMPLES) >= 8
+    assert all(len(path.read_text().splitlines()) < 80 for path in EXAMPLES)
+
+
+def test_an_example_names_the_extra_that_it_needs():
+    code = "import sys, runpy; sys.modules['sklearn'] = None; runpy.run_path(sys.argv[1])"
+    command = [sys.executable, "-W", "error", "-c", code, ROOT / "examples" / "digits.py"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert done.stderr.strip() == 'digits.py needs scikit-learn: install it by pip install "nbvars[examples]"'
+    assert re.search(r"^examples = .*scikit-learn", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
 
 
 def test_ci_runs_the_test_command_of_the_readme():

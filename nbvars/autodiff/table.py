@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from nbvars.autodiff import array_gradients, math_gradients, nn_gradients
+from nbvars.autodiff import array_gradients, math_gradients, nn_gradients, random_gradients
 from nbvars.autodiff.node import GradientFunction, Table
 from nbvars.checks import message
 from nbvars.ops.training_ops import TRAINING_OPS
 
-# Outputs that do not follow their inputs smoothly, or not at all: integers, bools, sizes, draws, references.
+# Outputs that do not follow their inputs smoothly, or not at all: integers, bools, sizes, references.
 _CONSTANT = (
     "Const",
     "Placeholder",
@@ -51,9 +51,6 @@ _CONSTANT = (
     "LabelRows",
     "Range",
     "LinSpace",
-    "RandomUniform",
-    "RandomStandardNormal",
-    "TruncatedNormal",
     "Assign",
     "AssignAdd",
     "AssignSub",
@@ -77,6 +74,7 @@ GRADIENTS: Table = {
     **math_gradients.TABLE,
     **array_gradients.TABLE,
     **nn_gradients.TABLE,
+    **random_gradients.TABLE,
 }
 
 

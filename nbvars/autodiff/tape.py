@@ -17,19 +17,21 @@ from nbvars.ops.structures import flatten, pack
 from nbvars.runtime.conversion import value_of
 from nbvars.runtime.definition import OpDefinition
 from nbvars.runtime.recording import listening
-from nbvars.runtime.tensor import EagerTensor, LiveTensor
+from nbvars.runtime.tensor import BorrowedTensor, EagerTensor, LiveTensor
 
 WHERE = "GradientTape"
 
-# Of the inputs of these, gradients look at the shape only; what others need of a variable is copied, as an update
-# may come before the gradient is asked for.
+# Of the inputs of these, gradients look at the shape only; what others need of a variable or of a user's array is
+# copied, as an update may come before the gradient is asked for.
 _BY_SHAPE = frozenset(
     (
         "Identity", "AddV2", "Sub", "AddN", "Neg", "Reshape", "ExpandDims", "Squeeze", "Transpose", "BroadcastTo",
-        "Sum", "Mean", "ConcatV2", "Pack", "Unpack", "SplitV", "Tile", "Pad", "Slice", "StridedSlice", "GatherV2",
-        "GatherNd", "BooleanMask", "BiasAdd", "Cast", "Cumsum", "CheckNumerics",
+        "Sum", "Mean", "ConcatV2", "Pack", "Unpack", "SplitV", "Tile", "Pad", "Slice", "StridedSlice", "BiasAdd",
+        "Cast", "Cumsum", "CheckNumerics",
     )
 )  # fmt: skip
+_BY_SHAPE_AND_INDICES = frozenset(("GatherV2", "GatherNd", "BooleanMask"))
+_CHANGING = (LiveTensor, BorrowedTensor)
 
 
 class GradientTape:
@@ -122,8 +124,7 @@ class GradientTape:
                 self._watch(source)
         if not any(id(source) in self._tracked for source in inputs):
             return
-        values = inputs if definition.op_type in _BY_SHAPE else tuple(map(_as_it_is_now, inputs))
-        self._records.append((Node(definition.op_type, values, outputs, attrs), inputs))
+        self._records.append((Node(definition.op_type, _needed(definition.op_type, inputs), outputs, attrs), inputs))
         self._tracked.update(map(id, outputs))
 
     def gradient(
@@ -178,9 +179,17 @@ class GradientTape:
             yield Step(node, origins, gradient_of(node.op_type))
 
 
+def _needed(op_type: str, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return what the gradient of an op needs of its inputs."""
+    if op_type in _BY_SHAPE:
+        return inputs
+    num_by_shape = int(op_type in _BY_SHAPE_AND_INDICES)
+    return (*inputs[:num_by_shape], *map(_as_it_is_now, inputs[num_by_shape:]))
+
+
 def _as_it_is_now(tensor: Any) -> Any:
-    """Return a tensor that later updates of a variable do not change."""
-    return EagerTensor._wrap(tensor._array.copy(), tensor._device) if type(tensor) is LiveTensor else tensor
+    """Return a tensor that later changes of a variable or of a user's array do not change."""
+    return EagerTensor._wrap(tensor._array.copy(), tensor._device) if isinstance(tensor, _CHANGING) else tensor
 
 
 def _first_gradient(target: Any, grad: Any) -> Any:

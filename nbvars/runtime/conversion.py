@@ -29,7 +29,7 @@ from nbvars.runtime.arrays import (
 )
 from nbvars.runtime.constants import add_constant, static_value
 from nbvars.runtime.context import current_device
-from nbvars.runtime.tensor import DTYPE_OF, EagerTensor, LiveTensor
+from nbvars.runtime.tensor import DTYPE_OF, BorrowedTensor, EagerTensor, LiveTensor
 from nbvars.runtime.text import as_text, is_text
 from nbvars.shapes import Dimension, TensorShape
 
@@ -80,9 +80,9 @@ def convert_to_tensor(
 
 def _apart_from(value: Any, tensor: EagerTensor) -> EagerTensor:
     """Return ``tensor``, copied if it lies in the memory of an array that a user may change."""
-    if not np.may_share_memory(tensor._array, memory_of(value)):
-        return tensor
-    return EagerTensor._wrap(tensor._array.copy(), tensor._device)
+    if np.may_share_memory(tensor._array, memory_of(value)):
+        return EagerTensor._wrap(tensor._array.copy(), tensor._device)
+    return tensor if type(tensor) is EagerTensor else EagerTensor._wrap(tensor._array, tensor._device)
 
 
 def graph_tensor_of(
@@ -134,8 +134,8 @@ def borrow(value: Any, dtype: DType | None = None, where: str = "convert_to_tens
     The result is an ``EagerTensor`` even in graph mode, unless ``value`` is, or holds, something of a graph.
     """
     if type(value) is np.ndarray:
-        array = from_array(where, value, dtype)
-    elif type(value) in DEFAULTS:
+        return BorrowedTensor._wrap(from_array(where, value, dtype), current_device())
+    if type(value) in DEFAULTS:
         array = from_python(where, value, DEFAULTS[type(value)], dtype)
     elif isinstance(value, TensorLike):
         tensor = value._as_tensor()

@@ -153,6 +153,12 @@ class LiveTensor(EagerTensor):
     __slots__ = ()
 
 
+class BorrowedTensor(EagerTensor):
+    """A user's array on its own memory, as an op takes it: later changes show through it. No op returns one."""
+
+    __slots__ = ()
+
+
 def _restore(array: npt.NDArray[Any], device: str) -> EagerTensor:
     """Return the tensor that was pickled."""
     return EagerTensor._wrap(array, device)

@@ -223,3 +223,20 @@ def test_a_tape_hears_of_casts_of_tensors():
     grad = tape.gradient(y, x)
     assert grad.dtype == tf.float32
     assert grad.numpy().tolist() == [3.0, 3.0]
+
+
+def test_arrays_that_change_later_do_not_change_the_gradient():
+    x, factors, rows = tf.Variable([1.0, 2.0, 3.0]), np.array([1, 2, 3], np.float32), np.array([0, 1])
+    with tf.GradientTape(persistent=True) as tape:
+        product, gathered = x * factors, tf.gather(x, rows)
+    factors[:], rows[:] = 100, 2
+    assert tape.gradient(product, x).numpy().tolist() == [1.0, 2.0, 3.0]
+    assert tape.gradient(gathered, x).indices.numpy().tolist() == [0, 1]
+
+
+def test_a_variable_that_indexes_and_changes_later_does_not_change_the_gradient():
+    x, rows = tf.Variable([1.0, 2.0, 3.0]), tf.Variable([0, 1], trainable=False)
+    with tf.GradientTape() as tape:
+        gathered = tf.gather(x, rows)
+    rows.assign([2, 2])
+    assert tape.gradient(gathered, x).indices.numpy().tolist() == [0, 1]

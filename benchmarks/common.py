@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,9 @@ from asv_runner.benchmarks.mark import SkipNotImplemented
 import nbvars
 from nbvars.bench.case import Case, expect_agreement
 from nbvars.bench.libraries import is_installed, library_of
+
+TRAINS = importlib.util.find_spec("nbvars.train.optimizer") is not None
+"""Whether this nbvars has optimizers, and with them a ``Saver``."""
 
 
 class Timed:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks.common import Timed, checked_case
-from nbvars.bench.session import GRAPH_SERIES, RUNS, SERIES, build_graph, session
+from benchmarks.common import TRAINS, Timed, checked_case, skip
+from nbvars.bench.session import GRAPH_SERIES, RUNS, SERIES, TRAINING_SERIES, build_graph, session, training_step
 
 
 class SessionRun(Timed):
@@ -16,6 +16,20 @@ class SessionRun(Timed):
         self.case = checked_case(session, library, work, reference="nbvars eager")
 
     def time_thousand_runs(self, work, library):
+        self.case.run(1000)
+
+
+class TrainingStep(Timed):
+    """A thousand steps of a softmax regression by gradient descent: batches of 64 rows of 64, ten classes."""
+
+    params = (list(TRAINING_SERIES),)
+    param_names = ("library",)
+
+    def setup(self, library):
+        skip(not TRAINS, "this nbvars has no optimizers")
+        self.case = checked_case(training_step, library)
+
+    def time_thousand_steps(self, library):
         self.case.run(1000)
 
 

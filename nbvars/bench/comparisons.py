@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-from nbvars.bench import cast, counter, dense, scatter, session, start_up
+from nbvars.bench import cast, counter, dense, optimizer, saver, scatter, session, start_up
 from nbvars.bench.case import Case
 
 
@@ -27,8 +27,10 @@ PANELS = {
     "dense": "updates of whole variables; float32",
     "scatter": "updates of rows of tables (rows x width)",
     "casts": "of large arrays, to a new array unless said",
+    "optimizer": "steps by a gradient that is given, of whole parameters or of rows; float32",
     "counter": "10,000 counts by Python threads, or as many as said",
-    "session": "runs of a graph that adds an array to a variable of 16 float32",
+    "session": "runs of a graph that adds an array to a variable of 16 float32, unless said",
+    "saver": "a variable, to the disk and back from the system's cache; by all processors",
     "start-up": "new processes",
 }
 """Panels in order, and what they show."""
@@ -37,7 +39,8 @@ PANELS = {
 def comparisons(quick: bool = False) -> list[Comparison]:
     """Return all comparisons; ``quick`` ones are a hundred times smaller, and start no processes."""
     shrink = 100 if quick else 1
-    found = [*_dispatch(), *_dense(shrink), *_scatter(shrink), *_casts(shrink), *_counter(), *_session(shrink)]
+    found = [*_dispatch(), *_dense(shrink), *_scatter(shrink), *_casts(shrink), *_optimizer(shrink), *_counter()]
+    found += [*_session(shrink), *_saver(quick)]
     return found if quick else [*found, *_start_up()]
 
 
@@ -129,6 +132,18 @@ def _casts(shrink: int) -> Iterator[Comparison]:
         yield Comparison("casts", name, make, cast.SERIES_WITH_OUT if into else cast.SERIES)
 
 
+def _optimizer(shrink: int) -> Iterator[Comparison]:
+    for name in optimizer.DENSE:
+        for size in (1_000, 100_000, 10_000_000):
+            make = partial(optimizer.dense, optimizer=name, num_elements=size // shrink)
+            yield Comparison("optimizer", f"{name}, {_count(size // shrink)}", make, optimizer.SERIES)
+    rows, width, slices = 1_000_000 // shrink, 64, 100_000 // shrink
+    for name, series in optimizer.SPARSE_SERIES.items():
+        make = partial(optimizer.sparse, optimizer=name, num_rows=rows, width=width, num_slices=slices)
+        what = f"{name}, {_count(slices)} rows of {_count(rows)}x{width}"
+        yield Comparison("optimizer", what, make, series)
+
+
 def _counter() -> Iterator[Comparison]:
     remarks = {"python itertools": "itertools.count, which knows no limit"}
     for threads in (1, 2, 8):
@@ -144,9 +159,21 @@ def _counter() -> Iterator[Comparison]:
 def _session(shrink: int) -> Iterator[Comparison]:
     for work in session.RUNS:
         yield Comparison("session", work, partial(session.session, work=work), session.SERIES)
+    what = f"training step, {session.BATCH}x{session.FEATURES} by {session.CLASSES}"
+    yield Comparison("session", what, session.training_step, session.TRAINING_SERIES)
     num_ops = 1000 // shrink
     build = partial(session.build_graph, num_ops=num_ops)
     yield Comparison("session", f"building {num_ops} ops", build, session.GRAPH_SERIES)
+
+
+def _saver(quick: bool) -> Iterator[Comparison]:
+    remarks = {"python file": "the bytes alone: no names, no checksums"}
+    mebibytes = 8 if quick else 256
+    for work in (saver.save, saver.restore) if saver.SAVES else ():
+        make = partial(work, num_bytes=mebibytes << 20)
+        yield Comparison(
+            "saver", f"{work.__name__}, {mebibytes} MiB", make, saver.SERIES, remarks, uses_all_processors=True
+        )
 
 
 def _start_up() -> Iterator[Comparison]:

@@ -17,11 +17,13 @@ STYLES = {
     "numpy": ("#0072B2", "o"),
     "torch": ("#D55E00", "s"),
     "torch index_put_": ("#D55E00", "p"),
+    "torch fused": ("#D55E00", "H"),
     "tensorflow": ("#E69F00", "^"),
     "jax": ("#009E73", "D"),
     "numexpr": ("#CC79A7", "v"),
     "python Lock": ("#000000", "X"),
     "python itertools": ("#7F7F7F", "P"),
+    "python file": ("#7F7F7F", "d"),
     "nbvars eager": ("#56B4E9", "h"),
 }
 _OTHER = ("#7F7F7F", "*")

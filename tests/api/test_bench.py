@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 import nbvars
 from nbvars.__main__ import main
-from nbvars.bench import command, libraries, picture, running, start_up, timing
+from nbvars.bench import command, libraries, optimizer, picture, running, saver, session, start_up, timing
 from nbvars.bench.case import Case, expect_agreement
 from nbvars.bench.comparisons import PANELS, Comparison, comparisons
 from nbvars.bench.report import format_report, format_seconds, from_json, series_of, to_json
@@ -434,3 +435,52 @@ def test_the_setting_tells_machine_and_versions() -> None:
     assert "python" in setting["versions"]
     assert series_of([]) == []
     assert timing.DEFAULT.least_rounds >= 5
+
+
+def test_rows_that_a_batch_names_twice_are_stepped_once() -> None:
+    grads = optimizer._gradient(6, 2)
+    indices = indices_of("uniform", 4, 6)
+    assert np.unique(indices).size < indices.size
+    made = optimizer.sparse("nbvars", "Adagrad", 4, 2, 6)
+    made.run()
+    expected, total = np.ones((4, 2)), np.full((4, 2), optimizer.START)
+    for _ in range(2):  # one of them when it was made
+        for row in np.unique(indices):
+            grad = grads[indices == row].sum(0)
+            total[row] += grad**2
+            expected[row] -= optimizer.RATE * grad / np.sqrt(total[row])
+    np.testing.assert_allclose(made.state(), expected, rtol=1e-5)
+
+
+def test_a_training_step_by_hand_follows_the_numerical_gradient() -> None:
+    rng = np.random.default_rng(0)
+    images, labels = rng.random((5, session.FEATURES), np.float32), np.array([0, 9, 3, 3, 1])
+    start = rng.standard_normal((session.FEATURES, session.CLASSES))
+
+    def loss_at(weights: np.ndarray[Any, Any]) -> float:
+        logits = images @ weights
+        return float(np.mean(np.log(np.exp(logits).sum(-1)) - logits[np.arange(5), labels]))
+
+    regression = session._Regression(start.astype(np.float32))
+    regression.train(images, labels)
+    for place in ((0, 0), (7, 3), (63, 9), (5, 4)):
+        nudge = np.zeros_like(start)
+        nudge[place] = 1e-4
+        slope = (loss_at(start + nudge) - loss_at(start - nudge)) / 2e-4
+        assert regression.weights[place] == pytest.approx(start[place] - session.RATE * slope, abs=1e-6)
+
+
+@pytest.mark.parametrize("series", ["nbvars", "numpy", "python file"])
+def test_what_is_saved_is_read_from_the_file_and_leaves_no_folder(
+    series: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    saved, restored = saver.save(series, 400), saver.restore(series, 400)
+    with pytest.raises((FileNotFoundError, nbvars.errors.NotFoundError)):
+        saved.state()
+    for made in (saved, restored):
+        made.run()
+        np.testing.assert_array_equal(made.state(), np.random.default_rng(0).random(100, np.float32))
+    assert len(list(tmp_path.iterdir())) == 2
+    del saved, restored, made
+    assert list(tmp_path.iterdir()) == []

@@ -112,11 +112,15 @@ def test_warmup_leaves_nothing_to_compile_for_a_variable() -> None:
         import numpy as np, nbvars
         from nbvars.kernels.cpu.compiled import COMPILED
         from nbvars.warmup import warmup
-        warmup(["float32"], ["assign", "assign_sub", "scatter_add", "cast"])
+        warmup(["float32"], ["assign", "assign_sub", "scatter_add", "cast", "momentum_step", "momentum_step_rows"])
         before = len(COMPILED)
         v = nbvars.Variable(np.ones((4, 3), np.float32))
         v.assign(2.0).assign(v.numpy()).assign_sub(1.0).assign_sub(v.numpy()).assign(np.ones((3, 4), np.float32).T)
-        v.scatter_add(nbvars.IndexedSlices(np.ones((2, 3), np.float32), np.array([1, 1])))
+        slices = nbvars.IndexedSlices(np.ones((2, 3), np.float32), np.array([1, 1]))
+        v.scatter_add(slices)
+        optimizer = nbvars.train.MomentumOptimizer(0.1, 0.9)
+        optimizer.apply_gradients([(slices, v)])
+        optimizer.apply_gradients([(v.numpy(), v)])
         print(COMPILED[before:])"""
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -129,7 +133,7 @@ def test_warmup_leaves_nothing_to_compile_for_a_variable() -> None:
 
 
 def test_warmup_passes_over_what_a_dtype_does_not_have() -> None:
-    done = warmup(["bool", "complex64"], ["count_up_to", "scatter_min", "cast"])
+    done = warmup(["bool", "complex64"], ["count_up_to", "scatter_min", "cast", "adam_step", "adam_step_rows"])
     assert done[:2] == (0, 0)
 
 

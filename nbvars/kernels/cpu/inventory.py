@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from nbvars.kernels.cpu import assign, cast, counter, fast_scatter, scatter
-from nbvars.kernels.cpu.elements import element_of
+from nbvars.kernels.cpu import assign, cast, counter, fast_scatter, optimizer_steps, scatter
+from nbvars.kernels.cpu.elements import Element, element_of
 from nbvars.kernels.cpu.kernel_cache import KernelCache
 
 _RULE_OF_OP = {"assign": "update", "assign_add": "add", "assign_sub": "sub"} | {
     f"scatter_{operation}": operation for operation in ("add", "div", "max", "min", "mul", "sub", "update")
 }
-OPS = tuple(sorted([*_RULE_OF_OP, "cast", "count_up_to"]))
+_STEP_OF_OP = {f"{name}_step{of}": name for name in optimizer_steps.STEPS for of in ("", "_rows")}
+OPS = tuple(sorted([*_RULE_OF_OP, *_STEP_OF_OP, "cast", "count_up_to"]))
 
 
 def kernels_to_compile(dtypes: Iterable[np.dtype[Any]], ops: Iterable[str]) -> list[Callable[[], object]]:
@@ -40,6 +41,9 @@ def _kernels_of(op: str, dtype: np.dtype[Any], dtypes: list[np.dtype[Any]]) -> I
     elif op == "count_up_to":
         if dtype.name in ("int32", "int64"):
             yield counter.count_up_to_entry, dtype
+    elif op in _STEP_OF_OP:
+        if dtype.kind in "fV":
+            yield from _kernels_of_step(op, element_of("add", dtype))
     else:
         rule = _RULE_OF_OP[op]
         try:
@@ -57,6 +61,17 @@ def _kernels_of(op: str, dtype: np.dtype[Any], dtypes: list[np.dtype[Any]]) -> I
             yield assign._fast_array_kernel, rule, element
             if dtype.kind in "iufV":
                 yield assign._fast_number_entry, rule, dtype
+
+
+def _kernels_of_step(op: str, element: Element) -> Iterator[tuple[Any, ...]]:
+    if not op.endswith("_rows"):
+        yield optimizer_steps._dense_kernel, _STEP_OF_OP[op], element
+        return
+    yield optimizer_steps._rows_kernel, _STEP_OF_OP[op], element
+    # The values of rows that are named twice are added up first.
+    yield (scatter._first_outside_kernel,)
+    yield (optimizer_steps._group_kernel,)
+    yield scatter._rows_kernel, "add", element
 
 
 def cache_folder() -> Path:

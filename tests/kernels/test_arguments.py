@@ -23,6 +23,10 @@ def test_launchers_refuse_what_is_no_array(wrong):
         lambda: kernels.scatter_sub(ARRAY.copy(), ROWS, wrong),
         lambda: kernels.cast(wrong, np.dtype(np.int8)),
         lambda: kernels.count_up_to(wrong, 3),
+        lambda: kernels.find_kernel("adagrad_step", "cpu")(wrong, [ARRAY.copy()], ARRAY, (0.1,)),
+        lambda: kernels.find_kernel("adagrad_step", "cpu")(ARRAY.copy(), [wrong], ARRAY, (0.1,)),
+        lambda: kernels.find_kernel("adagrad_step", "cpu")(ARRAY.copy(), [ARRAY.copy()], wrong, (0.1,)),
+        lambda: kernels.find_kernel("adagrad_step_rows", "cpu")(ARRAY.copy(), [ARRAY.copy()], wrong, ARRAY[:1], (0.1,)),
     ]
     for call in calls:
         with pytest.raises(TypeError, match=expected):

@@ -278,8 +278,11 @@ def step_rows(
     Arguments as those of ``step``; ``values`` have the shape ``[*indices.shape, *row]``.
     """
     element, table = _checked(where, name, param, slots, values)
+    expect_arrays(where, indices=indices)
+    if param.ndim == 0:
+        raise ValueError(message(where, "a scalar has no rows", "shape ()", "a variable of one axis or more"))
     expected = indices.shape + param.shape[1:]
-    if param.ndim == 0 or values.shape != expected:
+    if values.shape != expected:
         raise ValueError(message(where, "grad has the wrong shape", values.shape, expected))
     rows = check_indices(where, indices, param.shape[0])
     if rows.size == 0 or param.size == 0:
@@ -303,6 +306,7 @@ def _checked(
     same_dtype(where, "grad", grad, param.dtype)
     slot_dtype = slot_dtype_of(param.dtype)
     for slot in slots:
+        expect_arrays(where, slot=slot)
         expect_updatable(where, slot)
         if slot.shape != param.shape or slot.dtype != slot_dtype:
             got, expected = f"{slot.dtype} of shape {slot.shape}", f"{slot_dtype} of shape {param.shape}"

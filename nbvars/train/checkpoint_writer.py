@@ -10,14 +10,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any
 
 import numpy as np
 
 from nbvars.progress import progress_of_bytes
 from nbvars.storage import aligned_empty
-from nbvars.train.checkpoint_files import replaced_file, write_all
+from nbvars.train.checkpoint_files import Identity, identity_of, replaced_file, write_all
 from nbvars.train.checkpoint_reader import Bytes, byte_view
 from nbvars.train.checksum import crc32c
 from nbvars.train.manifest import PIECE_BYTES, Described
@@ -34,9 +34,15 @@ _SYNC_BYTES = 64 << 20
 
 
 def write_checkpoint(
-    path: str, variables: dict[str, Described], parts: dict[str, list[SavedPart]], global_step: int | None
-) -> None:
-    """Write the file of a checkpoint, which is there as a whole or not at all.
+    path: str,
+    variables: dict[str, Described],
+    parts: dict[str, list[SavedPart]],
+    global_step: int | None,
+    publishing: ExitStack | None = None,
+) -> Identity | None:
+    """Write the file of a checkpoint, which is there as a whole or not at all; return which version of it that is.
+
+    ``publishing`` is as for ``replaced_file``.
 
     Raises:
         OSError: It cannot be written; what was there before is unchanged.
@@ -44,7 +50,7 @@ def write_checkpoint(
     """
     layout = layout_of(variables)
     header = header_bytes(variables, None, global_step)
-    with replaced_file(path) as new:
+    with replaced_file(path, publishing) as new:
         write_all(new.descriptor, np.frombuffer(header, np.uint8))
         checksums: dict[str, list[int]] = {name: [] for name in variables}
         with _Writing(new.descriptor, layout.num_bytes) as writing:
@@ -56,6 +62,8 @@ def write_checkpoint(
         os.lseek(new.descriptor, 0, os.SEEK_SET)
         write_all(new.descriptor, complete)
         check_format(new.path)
+        # Not later by its path: another process may replace it at any time.
+        return identity_of(new.descriptor)
 
 
 def _written(

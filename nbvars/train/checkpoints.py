@@ -145,11 +145,17 @@ def latest_checkpoint(checkpoint_dir: str | os.PathLike[str], latest_filename: s
 
     Source: TensorFlow 1 API pages, ``tf.train.latest_checkpoint``.
     """
-    state = get_checkpoint_state(checkpoint_dir, latest_filename)
-    if state is None:
-        return None
-    paths = [state.model_checkpoint_path, *reversed(state.all_model_checkpoint_paths)]
-    return next((path for path in dict.fromkeys(paths) if _holds(path)), None)
+    passed_over: list[str] = []
+    while True:
+        state = get_checkpoint_state(checkpoint_dir, latest_filename)
+        if state is None:
+            return None
+        paths = [state.model_checkpoint_path, *reversed(state.all_model_checkpoint_paths)]
+        found = next((path for path in dict.fromkeys(paths) if _holds(path)), None)
+        # Where none holds, others may have been listed meanwhile, and these deleted.
+        if found is not None or paths == passed_over:
+            return found
+        passed_over = paths
 
 
 def _holds(path: str) -> bool:

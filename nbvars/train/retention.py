@@ -47,13 +47,13 @@ class Retention:
         """Replace the list by checkpoints that are there."""
         self.kept = [Kept(path, time_s, identity_of(path + SUFFIX)) for path, time_s in paths_and_times]
 
-    def add(self, path: str, time_s: float) -> None:
+    def add(self, path: str, time_s: float, identity: Identity | None) -> None:
         """Add the newest checkpoint; what is now too old leaves the list, and ``delete_old`` deletes it."""
         if not self.max_to_keep:
             return
         self.kept = [each for each in self.kept if each.path != path]
         self._leaving = [each for each in self._leaving if each.path != path]
-        self.kept.append(Kept(path, time_s, identity_of(path + SUFFIX)))
+        self.kept.append(Kept(path, time_s, identity))
         while len(self.kept) > self.max_to_keep:
             self._leaving.append(self.kept.pop(0))
 

@@ -7,6 +7,7 @@ import math
 import os
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,10 @@ from nbvars.graph.graph import Graph
 from nbvars.graph.messages import as_message
 from nbvars.graph.tensor import Tensor
 from nbvars.locks import ForkSafeLock
+from nbvars.train.checkpoint_files import Identity
 from nbvars.train.checkpoint_state import update_checkpoint_state
 from nbvars.train.checkpoint_writer import write_checkpoint
 from nbvars.train.checkpoints import META_SUFFIX, checkpoint_exists, open_checkpoint
-from nbvars.train.folder_lock import locked_folder
 from nbvars.train.global_step import global_step as value_of_step
 from nbvars.train.meta_graph_export import export_meta_graph
 from nbvars.train.restoring import restore
@@ -222,13 +223,15 @@ class Saver:
             return None
         if step is not None:
             path = f"{path}-{step:08d}" if self._pad_step_number else f"{path}-{step}"
-        with self._lock:
+        # The folder is locked from when the checkpoint is there until it is listed. So the latest one that is listed is
+        # there at any time, whoever else saves under the same names.
+        with self._lock, ExitStack() as publishing:
             parts = saved_parts(saveables, sess)
-            write_checkpoint(path + SUFFIX, described(saveables, parts), parts, step)
+            identity = write_checkpoint(path + SUFFIX, described(saveables, parts), parts, step, publishing)
             if graph is not None and write_meta_graph is not False:
                 self._write_graph(f"{path}.{meta_graph_suffix}", graph, bool(write_meta_graph))
             if write_state:
-                self._record(folder, path, latest_filename, meta_graph_suffix)
+                self._record(folder, path, identity, latest_filename, meta_graph_suffix)
         return path
 
     def _write_graph(self, path: str, graph: Graph, is_wanted: bool) -> None:
@@ -246,18 +249,19 @@ class Saver:
                 raise
             _log.warning("Saver.save: the graph is not written to %s: %s", path, error)
 
-    def _record(self, folder: str, path: str, latest_filename: str | None, meta_suffix: str) -> None:
+    def _record(
+        self, folder: str, path: str, identity: Identity | None, latest_filename: str | None, meta_suffix: str
+    ) -> None:
         """List the new checkpoint, and then delete those that leave the list."""
-        with locked_folder(folder):
-            self._retention.add(path, time.time())
-            paths = self.last_checkpoints
-            if self._save_relative_paths:
-                path, *paths = (os.path.relpath(each, folder or ".") for each in [path, *paths])
-                # As they are given to it, they would be made relative to the folder once more.
-                update_checkpoint_state(os.path.abspath(folder), path, paths, latest_filename)
-            else:
-                update_checkpoint_state(folder, path, paths, latest_filename)
-            self._retention.delete_old(meta_suffix)
+        self._retention.add(path, time.time(), identity)
+        paths = self.last_checkpoints
+        if self._save_relative_paths:
+            path, *paths = (os.path.relpath(each, folder or ".") for each in [path, *paths])
+            # As they are given to it, they would be made relative to the folder once more.
+            update_checkpoint_state(os.path.abspath(folder), path, paths, latest_filename)
+        else:
+            update_checkpoint_state(folder, path, paths, latest_filename)
+        self._retention.delete_old(meta_suffix)
 
     def restore(self, sess: Any, save_path: str | os.PathLike[str] | None) -> None:
         """Give the variables the values that a checkpoint holds; they need not be initialized.

@@ -42,6 +42,7 @@ def test_the_result_is_the_same_for_any_number_of_threads(monkeypatch: pytest.Mo
         threads.run_parts(kernel, parts)
 
     monkeypatch.setattr(scatter, "run_parts", run_parts)
+    monkeypatch.setattr(scatter, "PART_BYTES", 1 << 18)
     rng = np.random.default_rng(0)
     corpus = demo.make_corpus(" ".join("".join(rng.choice(list("abcdefghijkl"), 3)) for _ in range(30_000)))
     models, most_parts = [], []

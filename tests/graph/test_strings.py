@@ -134,7 +134,8 @@ def test_computing_ops_refuse_strings_when_the_graph_is_built(name, shape):
 def test_arithmetic_refuses_strings_by_name(name):
     with tf.Graph().as_default():
         x = tf.constant(WORDS)
-        arguments = (x, x) if "y" in inspect.signature(getattr(ops, name)).parameters else (x,)
+        parameters = inspect.signature(getattr(ops, name)).parameters
+        arguments = (x, x) if "y" in parameters else (x, "here") if "message" in parameters else (x,)
         where = name.replace("divide", "truediv")
         with pytest.raises(TypeError, match=rf"^{where}: \w+ has the wrong dtype: got string, expected (a|bool)"):
             getattr(ops, name)(*arguments)

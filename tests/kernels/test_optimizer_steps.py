@@ -118,7 +118,6 @@ def test_the_bits_are_those_of_the_formula_for_any_number_of_threads(
 
     monkeypatch.setattr(optimizer_steps, "run_parts", counted)
     monkeypatch.setattr(optimizer_steps, "PART_BYTES", 64)
-    monkeypatch.setattr(optimizer_steps, "ROWS_PART_BYTES", 64)
     kernels.set_num_threads(num_threads)
     step = Step(rng, name, dtype, (101, 7))
     step.check(device, gradient(rng, dtype, (101, 7)))

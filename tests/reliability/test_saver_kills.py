@@ -36,7 +36,7 @@ SAVER = """
 import numpy as np, nbvars as tf, sys
 folder, name, value = sys.argv[1:]
 variable = tf.Variable(np.zeros(50_000), name="v")
-saver = tf.train.Saver([variable], max_to_keep=2)
+saver = tf.train.Saver([variable], max_to_keep=3)
 for step in range(60):
     variable.assign(np.full(50_000, float(value)))
     saver.save(None, f"{folder}/{name}", step)

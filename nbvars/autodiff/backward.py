@@ -13,6 +13,8 @@ from nbvars.ops.constant_ops import zeros_like
 
 # Through these, gradients that are slices pass as they are; any other op gets a tensor.
 _KEEPS_SLICES = ("Identity", "AddN", "Neg")
+# These are told by None which outputs have no gradient; others get zeros.
+_TAKES_NONE = ("SoftmaxCrossEntropyWithLogits", "SparseSoftmaxCrossEntropyWithLogits")
 
 
 class UnconnectedGradients(Enum):
@@ -57,8 +59,10 @@ def flow_back(steps: Iterable[Step], sums: Sums) -> None:
             continue
         if node.op_type not in _KEEPS_SLICES:
             grads = [dense(grad) for grad in grads]
-        filled = [zeros_like(out) if grad is None else grad for grad, out in zip(grads, node.outputs, strict=True)]
-        found = function(node, *filled)
+        if node.op_type not in _TAKES_NONE:
+            pairs = zip(grads, node.outputs, strict=True)
+            grads = [zeros_like(output) if grad is None else grad for grad, output in pairs]
+        found = function(node, *grads)
         for tensor, gradient in zip(inputs, found if isinstance(found, (list, tuple)) else [found], strict=True):
             if gradient is not None and is_differentiable(tensor):
                 sums.add(tensor, gradient)

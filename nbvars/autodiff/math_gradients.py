@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 from nbvars.autodiff.node import Gradient, Node, Table
 from nbvars.graph.tensor import Tensor
-from nbvars.ops.adjoint_ops import PROD_GRADIENT, broadcast_like, sum_like, unreduce
-from nbvars.ops.array_ops import size
+from nbvars.ops.adjoint_ops import PROD_GRADIENT, broadcast_like, sum_like, unmean, unreduce
 from nbvars.ops.cast_ops import cast
 from nbvars.ops.constant_ops import zeros_like
 from nbvars.ops.indexing_ops import where
@@ -22,13 +21,12 @@ from nbvars.ops.math_ops import (
     less,
     less_equal,
     log,
-    maximum,
     sign,
     sin,
     square,
 )
 from nbvars.ops.math_ops import pow as power
-from nbvars.ops.reduction_ops import cumsum, reduce_sum
+from nbvars.ops.reduction_ops import cumsum, reduce_mean, reduce_sum
 from nbvars.runtime.dispatch import apply_op
 
 Pair = tuple[Tensor, Tensor]
@@ -87,10 +85,7 @@ def _sum(node: Node, grad: Tensor) -> Tensor:
 
 
 def _mean(node: Node, grad: Tensor) -> Tensor:
-    x, mean = node.inputs[0], node.outputs[0]
-    # How many elements one mean is of. None at all have a gradient without elements.
-    count = cast(size(x), x.dtype) / cast(maximum(size(mean), 1), x.dtype)
-    return _sum(node, grad / maximum(count, 1))
+    return unmean(grad, node.inputs[0], **node.attrs)
 
 
 def _prod(node: Node, grad: Tensor) -> Tensor:
@@ -153,4 +148,5 @@ TABLE: Table = {
     "SumLike": lambda node, grad: (broadcast_like(grad, node.inputs[0]), None),
     "BroadcastLike": lambda node, grad: (sum_like(grad, node.inputs[0]), None),
     "Unreduce": lambda node, grad: (reduce_sum(grad, **node.attrs), None),
+    "Unmean": lambda node, grad: (reduce_mean(grad, **node.attrs), None),
 }

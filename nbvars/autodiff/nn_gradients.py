@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from nbvars.autodiff.math_gradients import _of_unary
-from nbvars.autodiff.node import Gradient, Node, Table
+from nbvars.autodiff.node import Node, Table
 from nbvars.checks import message
 from nbvars.graph.tensor import Tensor
 from nbvars.ops.adjoint_ops import sum_like, unreduce
@@ -13,8 +15,7 @@ from nbvars.ops.array_ops import expand_dims, transpose
 from nbvars.ops.constant_ops import zeros_like
 from nbvars.ops.indexing_ops import where
 from nbvars.ops.linalg_ops import matmul, tensordot
-from nbvars.ops.loss_ops import sparse_labels_as_rows
-from nbvars.ops.math_ops import abs, exp, greater, less, logical_and, sign, square
+from nbvars.ops.math_ops import abs, add_n, exp, greater, less, logical_and, sign, square
 from nbvars.ops.nn_ops import log_softmax, sigmoid, softmax
 from nbvars.ops.reduction_ops import reduce_sum
 from nbvars.ops.shape_rules import normal_axes
@@ -91,17 +92,32 @@ def _bias_add(node: Node, grad: Tensor) -> tuple[Tensor, Tensor]:
     return grad, reduce_sum(grad, [axis for axis in range(rank) if axis != channels])
 
 
-def _softmax_loss(node: Node, grad: Tensor) -> tuple[Tensor, Tensor]:
-    logits, labels = node.inputs
-    rows = expand_dims(grad, -1)
-    # The labels of one row need not add up to 1.
-    share = reduce_sum(labels, -1, True)
-    return rows * (softmax(logits) * share - labels), -rows * log_softmax(logits)
+def _sum(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else add_n(parts)
 
 
-def _sparse_softmax_loss(node: Node, grad: Tensor) -> list[Gradient]:
+def _softmax_loss(node: Node, grad: Tensor | None, second: Tensor | None) -> tuple[Tensor, Tensor]:
+    """``second`` is the gradient of the derivatives, as for second derivatives of the loss."""
     logits, labels = node.inputs
-    return [expand_dims(grad, -1) * (softmax(logits) - sparse_labels_as_rows(labels, logits)), None]
+    found = []
+    if grad is not None:
+        rows = expand_dims(grad, -1)
+        found.append((rows * node.outputs[1], -rows * log_softmax(logits)))
+    if second is not None:
+        share, inner = reduce_sum(labels, -1, True), reduce_sum(second * softmax(logits), -1, True)
+        found.append((share * softmax(logits) * (second - inner), inner - second))
+    for_logits, for_labels = zip(*found, strict=True)
+    return _sum(for_logits), _sum(for_labels)
+
+
+def _sparse_softmax_loss(node: Node, grad: Tensor | None, second: Tensor | None) -> tuple[Tensor, None]:
+    found = []
+    if grad is not None:
+        found.append(expand_dims(grad, -1) * node.outputs[1])
+    if second is not None:
+        probabilities = softmax(node.inputs[0])
+        found.append(probabilities * (second - reduce_sum(second * probabilities, -1, True)))
+    return _sum(found), None
 
 
 def _sigmoid_loss(node: Node, grad: Tensor) -> tuple[Tensor, Tensor]:

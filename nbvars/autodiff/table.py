@@ -48,7 +48,6 @@ _CONSTANT = (
     "OneHot",
     "Unique",
     "Places",
-    "LabelRows",
     "Range",
     "LinSpace",
     "Assign",

@@ -23,6 +23,8 @@ def _shape_of_like(x: TensorSpec, like: TensorSpec, **attrs: Any) -> TensorSpec:
 
 
 def _sum_like(x: Array, like: Array) -> Array:
+    if x.shape == like.shape:
+        return x
     extra = x.ndim - like.ndim
     axes = tuple(i for i in range(x.ndim) if i < extra or (like.shape[i - extra] == 1 and x.shape[i] != 1))
     return np.add.reduce(x, axis=axes, dtype=x.dtype).reshape(like.shape) if axes else x.reshape(like.shape)
@@ -43,9 +45,13 @@ def same_static_shape(x: Tensor, y: Tensor) -> bool:
     return x.shape.is_fully_defined() and y.shape.is_fully_defined() and x.shape == y.shape
 
 
-BROADCAST_LIKE = OpDefinition(
-    "BroadcastLike", _shape_of_like, lambda x, like: np.broadcast_to(x, like.shape).copy(), "broadcast_like"
-)
+def _repeated(x: Array, like: Array) -> Array:
+    repeated = np.empty(like.shape, x.dtype)
+    repeated[...] = x
+    return repeated
+
+
+BROADCAST_LIKE = OpDefinition("BroadcastLike", _shape_of_like, _repeated, "broadcast_like")
 
 
 def broadcast_like(x: Tensor, like: Tensor) -> Tensor:
@@ -54,10 +60,10 @@ def broadcast_like(x: Tensor, like: Tensor) -> Tensor:
 
 
 def _unreduce(x: Array, like: Array, axis: tuple[int, ...] | None, keepdims: bool) -> Array:
-    if not keepdims:
-        reduced = range(like.ndim) if axis is None else normal_axes("unreduce", axis, like.ndim)
+    if not keepdims and x.ndim:
+        reduced = normal_axes("unreduce", axis or (), like.ndim)
         x = x.reshape([1 if i in reduced else size for i, size in enumerate(like.shape)])
-    return np.broadcast_to(x, like.shape).copy()
+    return _repeated(x, like)
 
 
 UNREDUCE = OpDefinition("Unreduce", _shape_of_like, _unreduce, "unreduce")
@@ -66,6 +72,20 @@ UNREDUCE = OpDefinition("Unreduce", _shape_of_like, _unreduce, "unreduce")
 def unreduce(x: Tensor, like: Tensor, axis: tuple[int, ...] | None, keepdims: bool) -> Tensor:
     """Return ``x``, which a reduction of ``like`` made, repeated along the reduced axes."""
     return apply_op(UNREDUCE, x, like, axis=axis, keepdims=keepdims)
+
+
+def _unmean(x: Array, like: Array, axis: tuple[int, ...] | None, keepdims: bool) -> Array:
+    # How many elements one mean is of. None at all have a gradient without elements.
+    count = max(1, like.size // max(1, x.size))
+    return _unreduce(np.asarray(x / x.dtype.type(count)), like, axis, keepdims)
+
+
+UNMEAN = OpDefinition("Unmean", _shape_of_like, widened(_unmean), "unmean")
+
+
+def unmean(x: Tensor, like: Tensor, axis: tuple[int, ...] | None, keepdims: bool) -> Tensor:
+    """Return ``x``, which a mean over axes of ``like`` made, in equal parts along those axes."""
+    return apply_op(UNMEAN, x, like, axis=axis, keepdims=keepdims)
 
 
 def _put_item(values: Array, like: Array, *inputs: Array, key: Key) -> Array:

@@ -25,7 +25,7 @@ from nbvars.ops.shape_rules import (
     num_elements,
     same_spec,
 )
-from nbvars.runtime.definition import OpDefinition, TensorSpec
+from nbvars.runtime.definition import Array, OpDefinition, TensorSpec
 from nbvars.runtime.dispatch import apply_op
 
 IDENTITY = OpDefinition("Identity", same_spec, lambda x: x)
@@ -150,7 +150,12 @@ def _infer_expand_dims(x: TensorSpec, axis: int) -> TensorSpec:
     return TensorSpec((*x.shape[:at], 1, *x.shape[at:]), x.dtype)
 
 
-EXPAND_DIMS = OpDefinition("ExpandDims", _infer_expand_dims, np.expand_dims)
+def _expand_dims(x: Array, axis: int) -> Array:
+    at = axis if axis >= 0 else axis + x.ndim + 1
+    return x.reshape(*x.shape[:at], 1, *x.shape[at:])
+
+
+EXPAND_DIMS = OpDefinition("ExpandDims", _infer_expand_dims, _expand_dims)
 
 
 def expand_dims(input: TensorValue, axis: int | None = None, name: str | None = None, dim: int | None = None) -> Tensor:

@@ -13,7 +13,7 @@ from nbvars.ops.rows import FLOATING, widened
 from nbvars.ops.shape_rules import check_rank_at_least, check_same_dtype, merge_shapes
 from nbvars.runtime.conversion import borrow, match
 from nbvars.runtime.definition import Array, OpDefinition, Shape, TensorSpec
-from nbvars.runtime.dispatch import apply_op
+from nbvars.runtime.dispatch import apply_op, apply_op_to_many
 from nbvars.runtime.indices import snapshot
 
 _SOFTMAX = "softmax_cross_entropy_with_logits"
@@ -21,9 +21,14 @@ _SPARSE = "sparse_softmax_cross_entropy_with_logits"
 _SIGMOID = "sigmoid_cross_entropy_with_logits"
 
 
-def _log_softmax(logits: Array) -> Array:
-    shifted = logits - np.max(logits, -1, keepdims=True, initial=-np.inf)
-    return np.asarray(shifted - np.log(np.sum(np.exp(shifted), -1, keepdims=True)))
+def _log_softmax(logits: Array) -> tuple[Array, Array]:
+    """Return the logarithms of the probabilities, and the probabilities."""
+    shifted = logits - np.maximum.reduce(logits, -1, keepdims=True, initial=-np.inf)
+    probabilities = np.exp(shifted)
+    total = np.add.reduce(probabilities, -1, keepdims=True)
+    probabilities /= total
+    shifted -= np.log(total)
+    return shifted, probabilities
 
 
 def _check_logits(op: str, logits: TensorSpec) -> None:
@@ -31,19 +36,23 @@ def _check_logits(op: str, logits: TensorSpec) -> None:
     check_rank_at_least(op, "logits", logits.shape, 1)
 
 
-def _infer_softmax_loss(logits: TensorSpec, labels: TensorSpec) -> TensorSpec:
+def _infer_softmax_loss(logits: TensorSpec, labels: TensorSpec) -> tuple[TensorSpec, TensorSpec]:
     _check_logits(_SOFTMAX, logits)
     check_same_dtype(_SOFTMAX, "labels", labels.dtype, logits.dtype)
     shape = merge_shapes(_SOFTMAX, "labels", logits.shape, labels.shape)
-    return TensorSpec(shape and shape[:-1], logits.dtype)
+    return TensorSpec(shape and shape[:-1], logits.dtype), TensorSpec(shape, logits.dtype)
 
 
-def _softmax_loss(logits: Array, labels: Array) -> Array:
+def _softmax_loss(logits: Array, labels: Array) -> tuple[Array, Array]:
+    logarithms, probabilities = _log_softmax(logits)
     # A label of 0 has no part in the loss, however small the probability.
-    terms = np.where(labels == 0, logits.dtype.type(0), labels * _log_softmax(logits))
-    return np.asarray(-np.sum(terms, -1))
+    terms = np.where(labels == 0, logits.dtype.type(0), labels * logarithms)
+    # The labels of one row need not add up to 1.
+    return -np.sum(terms, -1), probabilities * np.sum(labels, -1, keepdims=True) - labels
 
 
+# Both losses have a second output, as in TensorFlow: the derivatives of each row's loss by its logits, which cost
+# little beside the loss itself.
 SOFTMAX_LOSS = OpDefinition("SoftmaxCrossEntropyWithLogits", _infer_softmax_loss, widened(_softmax_loss), _SOFTMAX)
 
 
@@ -92,31 +101,36 @@ def softmax_cross_entropy_with_logits(
     rank = borrow(logits).shape.ndims
     if at not in (-1, None if rank is None else rank - 1):
         raise ValueError(message(_SOFTMAX, "the classes are not the last axis", at, -1, "use transpose"))
-    return apply_op(SOFTMAX_LOSS, logits, labels, name=name)
+    return apply_op_to_many(SOFTMAX_LOSS, logits, labels, name=name)[0]
 
 
-def _infer_sparse_loss(logits: TensorSpec, labels: TensorSpec) -> TensorSpec:
+def _infer_sparse_loss(logits: TensorSpec, labels: TensorSpec) -> tuple[TensorSpec, TensorSpec]:
     _check_logits(_SPARSE, logits)
     expect_integer(_SPARSE, "labels", labels.dtype)
     rows: Shape = None if logits.shape is None else logits.shape[:-1]
-    return TensorSpec(merge_shapes(_SPARSE, "labels", rows, labels.shape), logits.dtype)
+    return TensorSpec(merge_shapes(_SPARSE, "labels", rows, labels.shape), logits.dtype), logits
 
 
-def _sparse_loss(logits: Array, labels: Array) -> Array:
-    labels, logarithms = _checked_labels(labels, logits.shape[-1]), widened(_log_softmax)(logits)
-    return np.asarray(-np.take_along_axis(logarithms, labels[..., None], -1)[..., 0])
+def _sparse_loss(logits: Array, labels: Array) -> tuple[Array, Array]:
+    num_classes = logits.shape[-1]
+    places = _checked_labels(labels, num_classes).ravel()
+    logarithms, derivatives = _log_softmax(logits.reshape(-1, num_classes))
+    rows = np.arange(places.size)
+    losses = -logarithms[rows, places]
+    derivatives[rows, places] -= 1
+    return losses.reshape(labels.shape), derivatives.reshape(logits.shape)
 
 
 def _checked_labels(labels: Array, num_classes: int) -> Array:
     labels = snapshot(labels).astype(np.int64, copy=False)
-    outside = (labels < 0) | (labels >= num_classes)
+    outside = labels.view(np.uint64) >= num_classes  # huge where it is negative
     if outside.any():
         wrong = message(_SPARSE, "a label is out of range", labels[outside].flat[0], f"[0, {num_classes})")
         raise InvalidArgumentError(None, None, wrong)
     return labels
 
 
-SPARSE_LOSS = OpDefinition("SparseSoftmaxCrossEntropyWithLogits", _infer_sparse_loss, _sparse_loss, _SPARSE)
+SPARSE_LOSS = OpDefinition("SparseSoftmaxCrossEntropyWithLogits", _infer_sparse_loss, widened(_sparse_loss), _SPARSE)
 
 
 def sparse_softmax_cross_entropy_with_logits(
@@ -139,23 +153,7 @@ def sparse_softmax_cross_entropy_with_logits(
     Source: TensorFlow 1 API pages, ``tf.nn.sparse_softmax_cross_entropy_with_logits``.
     """
     _check_keyword(_SPARSE, _sentinel, labels=labels, logits=logits)
-    return apply_op(SPARSE_LOSS, logits, labels, name=name)
-
-
-def _infer_rows(labels: TensorSpec, logits: TensorSpec) -> TensorSpec:
-    return logits
-
-
-def _rows(labels: Array, logits: Array) -> Array:
-    return np.asarray(labels[..., None] == np.arange(logits.shape[-1]), logits.dtype)
-
-
-LABEL_ROWS = OpDefinition("LabelRows", _infer_rows, _rows, "label_rows")
-
-
-def sparse_labels_as_rows(labels: TensorValue, logits: TensorValue) -> Tensor:
-    """Return rows like ``logits`` with 1 at the label and 0 elsewhere."""
-    return apply_op(LABEL_ROWS, labels, logits)
+    return apply_op_to_many(SPARSE_LOSS, logits, labels, name=name)[0]
 
 
 def _infer_sigmoid_loss(logits: TensorSpec, labels: TensorSpec) -> TensorSpec:

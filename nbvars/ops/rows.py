@@ -95,14 +95,18 @@ class Reduction(Protocol):
 
 
 def widened(compute: Callable[..., Any]) -> Callable[..., Any]:
-    """Return ``compute`` with 16-bit inputs computed in float32 and the result rounded once."""
+    """Return ``compute`` with inputs of the first one's 16-bit dtype computed in float32 and results rounded once."""
 
     @functools.wraps(compute)
     def compute_widened(*arrays: Array, **attrs: Any) -> Any:
         dtype = arrays[0].dtype
-        if dtype not in HALVES:
+        if dtype.itemsize != 2 or dtype not in HALVES:
             return compute(*arrays, **attrs)
-        return compute(*[array.astype(np.float32) for array in arrays], **attrs).astype(dtype)
+        wide = [array.astype(np.float32) if array.dtype == dtype else array for array in arrays]
+        result = compute(*wide, **attrs)
+        if isinstance(result, tuple):
+            return tuple(each.astype(dtype) for each in result)
+        return result.astype(dtype)
 
     return compute_widened
 

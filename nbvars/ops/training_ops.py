@@ -126,7 +126,8 @@ def _number(op: TrainingOp, setting: Any, precision: np.dtype[Any]) -> float:
     """Return a setting in the precision of the slots: 1 - beta is then what it is for a power that a variable holds."""
     if type(setting) is float or type(setting) is int:
         return float(precision.type(setting))
-    array = value_of(setting, None, op.op_type)._array
+    storage = getattr(setting, "_storage", None)  # that of a variable, such as the powers of Adam
+    array = value_of(setting, None, op.op_type)._array if storage is None else storage.array
     if array.ndim:
         raise ValueError(message(op.op_type, "a setting is no scalar", f"shape {array.shape}", "shape ()"))
     return float(array)

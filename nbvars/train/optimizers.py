@@ -285,7 +285,10 @@ class AdamOptimizer(_WithRate):
     def _finish(self, var: Any, steps: Sequence[Any]) -> list[Any]:
         pairs = list(zip(self._powers(var), map(value_of_setting, self._betas), strict=True))
         if not is_of_graph(var):
-            return [power.assign(power.read_value() * beta) for power, beta in pairs]
+            for power, beta in pairs:
+                number = power.numpy()
+                power.assign(number * type(number)(float(beta)))  # in the precision of the power, as in a graph
+            return []
         with control_dependencies(steps):
             return [power.assign(power.read_value() * beta, self._use_locking) for power, beta in pairs]
 

@@ -132,6 +132,8 @@ CASES = [
     ("SumLike", lambda x: adjoint_ops.sum_like(x, tf.constant(ROW[None])), [X]),
     ("BroadcastLike", lambda x: adjoint_ops.broadcast_like(x, tf.constant(CUBE)), [X]),
     ("Unreduce", lambda x: adjoint_ops.unreduce(x, tf.constant(CUBE), (1,), False), [CUBE[:, 0]]),
+    ("Unmean", lambda x: adjoint_ops.unmean(x, tf.constant(CUBE), (1,), False), [CUBE[:, 0]]),
+    ("Unmean", lambda x: adjoint_ops.unmean(x, tf.constant(CUBE), None, False), [CUBE[0, 0, 0]]),
     ("PutItem", lambda x: adjoint_ops.put_item(x, tf.constant(CUBE), (), (1, slice(None, 3))), [X]),
     ("PutElements", lambda x: adjoint_ops.put_elements(x, tf.constant(IDS - 1), tf.constant(X)), [X[:2, :2]]),
 ]

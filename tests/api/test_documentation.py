@@ -30,7 +30,8 @@ def test_docstrings_show_what_the_code_prints(module):
 
 
 @pytest.mark.parametrize("number", range(len(BLOCKS)))
-def test_readme_code_runs_and_prints_what_its_comments_say(number, capsys):
+def test_readme_code_runs_and_prints_what_its_comments_say(number, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     block = BLOCKS[number]
     exec(compile(block, "README.md", "exec"), {})
     printed = capsys.readouterr().out.splitlines()

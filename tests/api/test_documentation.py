@@ -17,6 +17,7 @@ from nbvars.keras import backend
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 
@@ -37,6 +38,26 @@ def test_readme_code_runs_and_prints_what_its_comments_say(number, capsys, monke
     printed = capsys.readouterr().out.splitlines()
     promised = re.findall(r"print\(.*\)\s+# (.+)", block)
     assert [line for line in printed if line in promised] == promised
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_code_of_a_page_runs_and_prints_what_its_comments_say(page, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    code = "\n".join(re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL))
+    exec(compile(code, page.name, "exec"), {"__name__": page.stem})
+    printed = capsys.readouterr().out.splitlines()
+    assert printed == re.findall(r"^ *print\(.*\)\s+# (.+)", code, re.MULTILINE)
+
+
+def test_every_public_function_and_class_is_in_the_reference():
+    listed = set(
+        re.findall(r"auto(?:class|function):: nbvars\.(\S+)", "".join(map(Path.read_text, ROOT.glob("docs/api/*.rst"))))
+    )
+    for module, prefix in ((nbvars, ""), (nbvars.train, "train."), (nbvars.kernels, "kernels.")):
+        public = [name for name in module.__all__ if callable(getattr(module, name))]
+        enums_and_dtypes = {"AUTO_REUSE", *(name for name in public if isinstance(getattr(module, name), nbvars.DType))}
+        missing = {prefix + name for name in public if name not in enums_and_dtypes} - listed
+        assert {name for name in missing if name.removeprefix("kernels.") not in listed} == set()
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)

@@ -149,13 +149,17 @@ class GradientTape:
         Raises:
             RuntimeError: The tape is not persistent and has given gradients before.
             LookupError: An op on the way has no gradient.
-            TypeError: A target is not floating.
+            TypeError: A target is not floating, or a source neither tensor nor variable.
             ValueError: ``output_gradients`` does not fit.
         """
         if self._is_spent:
             wrong = "a non-persistent tape gives gradients once"
             raise RuntimeError(message(f"{WHERE}.gradient", wrong, "a second call", "GradientTape(persistent=True)"))
         mode = unconnected(unconnected_gradients)
+        for source in flatten(sources):
+            if not isinstance(source, TensorLike) or isinstance(source, Symbolic):
+                expected = "a tensor or variable of eager mode"
+                raise TypeError(message(f"{WHERE}.gradient", "a source is none", repr(source), expected))
         if self._is_recording and not self._is_persistent:
             self._stop()
         sums, targets, leaves = Sums(), flatten(target), flatten(sources)

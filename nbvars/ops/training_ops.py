@@ -117,19 +117,21 @@ def apply_step(
     values = value_of(grad.values if is_sparse else grad, var.dtype.base_dtype, op.op_type)._array
     rows = value_of(grad.indices, None, op.op_type)._array if is_sparse else None
     precision = slot_dtype_of(var.dtype.base_dtype.numpy_dtype)
-    numbers = [_number(op, setting, precision) for setting in settings]
+    numbers = [_number(op, key, each, precision) for key, each in zip(op.settings, settings, strict=True)]
     _run(op, var._storage, [slot._storage for slot in slots], rows, values, numbers, use_locking)
     return var
 
 
-def _number(op: TrainingOp, setting: Any, precision: np.dtype[Any]) -> float:
+def _number(op: TrainingOp, key: str, setting: Any, precision: np.dtype[Any]) -> float:
     """Return a setting in the precision of the slots: 1 - beta is then what it is for a power that a variable holds."""
     if type(setting) is float or type(setting) is int:
         return float(precision.type(setting))
+    if isinstance(setting, str):
+        raise TypeError(message(op.op_type, f"{key} is no number", repr(setting), "a number or a scalar tensor"))
     storage = getattr(setting, "_storage", None)  # that of a variable, such as the powers of Adam
     array = value_of(setting, None, op.op_type)._array if storage is None else storage.array
     if array.ndim:
-        raise ValueError(message(op.op_type, "a setting is no scalar", f"shape {array.shape}", "shape ()"))
+        raise ValueError(message(op.op_type, f"{key} is no scalar", f"shape {array.shape}", "shape ()"))
     return float(array)
 
 

@@ -240,3 +240,12 @@ def test_a_variable_that_indexes_and_changes_later_does_not_change_the_gradient(
         gathered = tf.gather(x, rows)
     rows.assign([2, 2])
     assert tape.gradient(gathered, x).indices.numpy().tolist() == [0, 1]
+
+
+def test_a_source_that_is_no_tensor_is_an_error_and_the_tape_still_gives_gradients():
+    x = tf.Variable(2.0)
+    with tf.GradientTape() as tape:
+        y = x * x
+    with pytest.raises(TypeError, match=r"GradientTape.gradient: a source is none: got 'x', expected a tensor"):
+        tape.gradient(y, ["x"])
+    assert float(tape.gradient(y, x)) == 4.0

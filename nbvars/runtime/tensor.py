@@ -147,10 +147,16 @@ class EagerTensor(HasValue, Tensor):
 class LiveTensor(EagerTensor):
     """The value of a variable, on the variable's own memory: later updates show through it.
 
-    What an op makes of it is an ordinary tensor, which does not change.
+    What an op makes of it is an ordinary tensor, which does not change; so is a copy.
     """
 
     __slots__ = ()
+
+    def __copy__(self) -> EagerTensor:
+        return EagerTensor._wrap(self._array.copy(), self._device)
+
+    def __deepcopy__(self, memo: Any) -> EagerTensor:
+        return self.__copy__()
 
 
 class BorrowedTensor(EagerTensor):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 from nbvars import dtypes
 from nbvars.checks import message
@@ -224,6 +224,11 @@ class GraphVariable(Symbolic, Variable):
     def count_up_to(self, limit: int) -> Any:
         """Return the tensor of the count before 1 is added, as ``nbvars.count_up_to``."""
         return state_ops.count_up_to(self, limit)
+
+    def __reduce__(self) -> NoReturn:
+        remedy = "save its value by train.Saver, or describe it by to_proto()"
+        wrong = "a variable of a graph cannot be pickled"
+        raise TypeError(message("pickle", wrong, repr(self), "an eager variable", remedy))
 
     def __repr__(self) -> str:
         shape = "<unknown>" if self.shape.ndims is None else tuple(self.shape.as_list())

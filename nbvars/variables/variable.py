@@ -27,6 +27,7 @@ from nbvars.runtime.recording import listening, record
 from nbvars.runtime.tensor import EagerTensor, HasValue, LiveTensor
 from nbvars.shapes import TensorShape
 from nbvars.storage import CpuStorage
+from nbvars.variables import copying
 from nbvars.variables.arguments import (
     Recorded,
     check_caching_device,
@@ -111,6 +112,7 @@ class Variable(_OfMode):
         "_fast",
         "_graph",
         "_initial_value",
+        "_keys",
         "_name",
         "_numbers",
         "_numpy_dtype",
@@ -142,25 +144,33 @@ class Variable(_OfMode):
         if variable_def is not None:
             wrong = "a VariableDef holds no value"
             raise ValueError(message("Variable", wrong, "variable_def", "initial_value, in eager mode"))
-        self._trainable = is_trainable(trainable, synchronization)
-        keys = checked_keys(collections, self._trainable)
+        trainable = is_trainable(trainable, synchronization)
+        keys = checked_keys(collections, trainable)
         check_constraint(constraint)
         check_caching_device(caching_device)
         value = initial_value() if callable(initial_value) else initial_value
         initial = value_of(value, None if dtype is None else as_numeric_dtype(dtype), "Variable")
-        self._dtype: DType = initial.dtype
-        self._device: str = current_device()
-        self._set_storage(CpuStorage(initial._array))
-        self._initial_value: Tensor | None = None
-        if initial._array.nbytes <= MOST_KEPT_BYTES:
-            self._initial_value = EagerTensor._wrap(initial._array.copy())
+        name = "Variable" if name is None else name
+        recorded = Recorded(use_resource, synchronization, aggregation)
         self._constraint = constraint
         self._caching_device = caching_device
-        self._graph: Graph = get_default_graph()
-        self._name = self._graph.unique_name("Variable" if name is None else name)
-        self._recorded = Recorded(use_resource, synchronization, aggregation)
         self._save_slice_info: Any = None
-        for key in keys:
+        self._set_up(CpuStorage(initial._array), name, trainable, keys, recorded)
+
+    def _set_up(
+        self, storage: CpuStorage, name: str, trainable: bool, collections: Iterable[Any], recorded: Recorded
+    ) -> None:
+        """Become a variable that has its value in ``storage``, with a unique name, in ``collections``."""
+        self._dtype: DType = as_numeric_dtype(storage.array.dtype)
+        self._device: str = current_device()
+        self._set_storage(storage)
+        self._initial_value: Tensor | None = None
+        if storage.array.nbytes <= MOST_KEPT_BYTES:
+            self._initial_value = EagerTensor._wrap(storage.array.copy())
+        self._graph: Graph = get_default_graph()
+        self._name = self._graph.unique_name(name)
+        self._trainable, self._keys, self._recorded = trainable, tuple(collections), recorded
+        for key in self._keys:
             self._graph.add_weakly(key, self)
 
     def _set_storage(self, storage: CpuStorage) -> None:
@@ -472,3 +482,15 @@ class Variable(_OfMode):
             text = f"\n{text}"
         head = f"<nbvars.Variable '{self.name}' shape={self._storage.array.shape} dtype={self._dtype}"
         return f"{head}, numpy={text}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return copying.reduced(self)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)
+
+    @classmethod
+    def _restored(cls, version: int, fields: dict[str, Any]) -> Variable:
+        """Return the variable that ``copying.reduced`` took apart."""
+        return copying.restored(lambda: object.__new__(cls), version, fields)

@@ -53,6 +53,11 @@ class ExponentialMovingAverage:
         """Return the name."""
         return self._name
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        # A copy's variables may be other objects, whose averages have other keys.
+        self._averages = {_key(value): (value, *others) for value, *others in state["_averages"].values()}
+
     def apply(self, var_list: Iterable[Any] | None = None) -> Any:
         """Make averages, or move them towards the values that the variables have now.
 

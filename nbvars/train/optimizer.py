@@ -62,6 +62,13 @@ class Optimizer:
         self._slots: dict[str, dict[Any, tuple[Any, Variable]]] = {}
         self._shared: dict[tuple[str, Any], Variable] = {}
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        # A copy's variables may be other objects, whose slots have other keys.
+        slots: dict[str, dict[Any, tuple[Any, Variable]]] = state["_slots"]
+        self._slots = {name: {_key(var): (var, slot) for var, slot in of.values()} for name, of in slots.items()}
+        self._shared = dict(state["_shared"])
+
     def get_name(self) -> str:
         """Return the name."""
         return self._name

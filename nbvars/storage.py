@@ -67,8 +67,13 @@ class CpuStorage:
         """Hold a copy of ``value``."""
         # In native byte order, and the one object that arrays of it share.
         dtype = as_numeric_dtype(value.dtype).numpy_dtype
-        self.array = aligned_empty(value.shape, dtype)
-        np.copyto(self.array, value)
+        array = aligned_empty(value.shape, dtype)
+        np.copyto(array, value)
+        self._hold(array)
+
+    def _hold(self, array: npt.NDArray[Any]) -> None:
+        """Have the value in ``array``, and the header describe it."""
+        self.array = array
         layout = (*self.array.shape, *self.array.strides)
         self._header = np.zeros(LAYOUT + len(layout), np.int64)
         self._header[DATA] = self.data_address = self.array.ctypes.data

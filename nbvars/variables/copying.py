@@ -53,10 +53,7 @@ def restored(new: Callable[[], Variable], version: Any, fields: dict[str, Any]) 
     if version != FORMAT:
         remedy = "load it with the nbvars that wrote it and save the value by train.Saver"
         raise ValueError(message("pickle", "the format of the variable is unknown", version, FORMAT, remedy))
-    if not executing_eagerly():
-        remedy = "use `with nbvars.eager_mode():`"
-        wrong = "a copy or pickle of an eager variable is one too"
-        raise RuntimeError(message("Variable", wrong, "graph mode", "eager mode", remedy))
+    expect_eager_mode("a copy or pickle of an eager variable is one too")
     variable = new()
     variable.__setstate__(dict.fromkeys(_LATER))
     # The machine that wrote the pickle may have had other devices. The name has its scopes already.
@@ -65,3 +62,10 @@ def restored(new: Callable[[], Variable], version: Any, fields: dict[str, Any]) 
         names = ("name", "trainable", "collections", "recorded")
         variable._set_up(CpuStorage(fields["value"]._array), *(fields[each] for each in names))
     return variable
+
+
+def expect_eager_mode(wrong: str) -> None:
+    """Raise ``RuntimeError`` in graph mode."""
+    if not executing_eagerly():
+        remedy = "use `with nbvars.eager_mode():`"
+        raise RuntimeError(message("Variable", wrong, "graph mode", "eager mode", remedy))

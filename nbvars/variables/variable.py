@@ -494,3 +494,42 @@ class Variable(_OfMode):
     def _restored(cls, version: int, fields: dict[str, Any]) -> Variable:
         """Return the variable that ``copying.reduced`` took apart."""
         return copying.restored(lambda: object.__new__(cls), version, fields)
+
+    def share_memory(self, name: str | None = None) -> str:
+        """Move the value into shared memory, for other processes to update too, and return its name.
+
+        Updates with ``use_locking=True``, ``read_value()`` and ``numpy()`` are then atomic among processes as among
+        threads, and ``count_up_to`` always is; other updates are not. What a process holds when it is killed is given
+        back, and the value stays as far as its update had come. A variable in shared memory that is an argument or
+        result of ``multiprocessing`` is the same memory there; its copies and other pickles have memory of their own.
+
+        The name goes with this variable, or with this process; who has the memory by then keeps it. Call this before
+        other threads update the variable: an update under way may be lost. The memory used so far is kept as well.
+
+        Args:
+            name: Name of the block, without a slash; one that is free if not given.
+
+        Raises:
+            AlreadyExistsError: The name is taken.
+            ValueError: The variable is shared by another name, or ``name`` is not valid.
+            ResourceExhaustedError: There is not so much shared memory.
+            TypeError: The variable is of a graph.
+        """
+        from nbvars.variables import sharing  # takes long, and few need it
+
+        return sharing.share(self, name)
+
+    @classmethod
+    def from_shared_memory(cls, name: str) -> Variable:
+        """Return a new variable on the shared memory of another, in this process or elsewhere; see ``share_memory``.
+
+        It has the dtype, the shape and, made unique, the name, and is trainable if that one is.
+
+        Raises:
+            NotFoundError: There is no shared memory of this name.
+            InvalidArgumentError: It is not a variable's.
+            RuntimeError: The mode is graph mode.
+        """
+        from nbvars.variables import sharing
+
+        return sharing.attached(lambda: object.__new__(cls), name)

@@ -11,13 +11,14 @@ import numpy.typing as npt
 from nbvars.checks import message
 from nbvars.dtypes import ALL, DType, as_dtype
 from nbvars.graph.tensor import Tensor, TensorLike
+from nbvars.runtime.array_protocols import ArrayProtocols
 from nbvars.shapes import TensorShape
 
 # Quicker than as_dtype; without the dtypes of foreign byte order.
 DTYPE_OF: dict[np.dtype[Any], DType] = {dtype.numpy_dtype: dtype for dtype in ALL}
 
 
-class HasValue(TensorLike):
+class HasValue(ArrayProtocols, TensorLike):
     """What has its value at hand: subclasses give ``_as_tensor()``."""
 
     __slots__ = ()
@@ -39,14 +40,6 @@ class HasValue(TensorLike):
         """Return a copy of the value: a writable array, or a NumPy number for a scalar."""
         array = self._array_of()
         return array.copy() if array.ndim else array[()]
-
-    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
-        array = self._array_of()
-        if copy:
-            return np.array(array, dtype=dtype)
-        if copy is False and dtype is not None and np.dtype(dtype) != array.dtype:
-            raise ValueError(message("__array__", "the dtype needs a copy", np.dtype(dtype), array.dtype))
-        return np.asarray(array, dtype=dtype)
 
     def __len__(self) -> int:
         array = self._array_of()

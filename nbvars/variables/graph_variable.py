@@ -16,6 +16,7 @@ from nbvars.graph.tensor import GraphTensor, Symbolic, Tensor, TensorValue
 from nbvars.ops import state_ops
 from nbvars.ops.array_ops import IDENTITY, identity
 from nbvars.ops.variable_nodes import add_update, add_variable
+from nbvars.runtime.array_protocols import Absent
 from nbvars.runtime.building import entered, graph_of
 from nbvars.runtime.conversion import graph_tensor_of
 from nbvars.runtime.plan import LIVE
@@ -40,6 +41,9 @@ class GraphVariable(Symbolic, Variable):
     """
 
     __slots__ = ("_initializer", "_reference", "_snapshot", "_start")
+
+    # To NumPy it is a tensor of a graph: ``x + v`` adds an operation, and ``np.exp(v)`` is a TypeError.
+    __array_ufunc__ = __array_function__ = Absent()
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -186,6 +187,9 @@ class Variable(_OfMode):
 
     def _as_tensor(self) -> Tensor:
         return self._recorded_read(LiveTensor._wrap(self._storage.array, self._device))
+
+    def _locked(self) -> AbstractContextManager[None]:
+        return self._storage.locked()
 
     def _recorded_read(self, tensor: Tensor) -> Tensor:
         """Return ``tensor``, the value; gradient tapes learn where it comes from."""

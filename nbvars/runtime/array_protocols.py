@@ -1,0 +1,59 @@
+"""``ArrayProtocols``: how NumPy and other array libraries take values of tensors and eager variables.
+
+What shares memory is read-only. There is no ``__array_namespace__``: NumPy's functions take tensors, but what they
+return are arrays, and libraries that find no namespace convert by ``np.asarray``, which is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from nbvars.checks import message
+from nbvars.runtime.numpy_calls import call_function, call_ufunc
+
+
+class ArrayProtocols:
+    """NumPy's protocols of whatever has a value: subclasses give ``_array_of()``."""
+
+    __slots__ = ()
+
+    def _array_of(self) -> npt.NDArray[Any]:
+        """Return the value, read-only, without a copy."""
+        raise NotImplementedError
+
+    def _locked(self) -> AbstractContextManager[None]:
+        """Return what keeps locked updates away while the value is copied."""
+        return nullcontext()
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        """Return the value as an array by NumPy 2's rules: read-only and without a copy where that can be."""
+        array = self._array_of()
+        needs_copy = dtype is not None and np.dtype(dtype) != array.dtype
+        if needs_copy and copy is False:
+            raise ValueError(message("__array__", "the dtype needs a copy", np.dtype(dtype), array.dtype))
+        if not (copy or needs_copy):
+            return array
+        with self._locked():
+            return np.array(array, dtype=dtype)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **arguments: Any) -> Any:
+        """Call a ufunc with arrays in the place of tensors; a variable as ``out`` is updated under its lock."""
+        return call_ufunc(ufunc, method, inputs, arguments)
+
+    def __array_function__(
+        self, function: Callable[..., Any], types: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]
+    ) -> Any:
+        """Call another of NumPy's functions, likewise."""
+        return call_function(function, arguments, keywords)
+
+
+class Absent:
+    """Hides an inherited method, from the class too: NumPy looks there."""
+
+    def __get__(self, instance: object, owner: type) -> NoReturn:
+        raise AttributeError(f"{owner.__name__} has no value before a Session runs it")

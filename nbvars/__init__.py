@@ -222,6 +222,7 @@ from nbvars.ops.state_ops import (
 from nbvars.runtime.config import ConfigProto
 from nbvars.runtime.context import device
 from nbvars.runtime.fetches import IndexedSlicesValue
+from nbvars.runtime.from_dlpack import from_dlpack
 from nbvars.runtime.import_graph import import_graph_def
 from nbvars.runtime.session import InteractiveSession, Session
 from nbvars.shapes import (
@@ -375,6 +376,7 @@ __all__ = [
     "float64",
     "floor",
     "floordiv",
+    "from_dlpack",
     "gather",
     "gather_nd",
     "get_cast_pool_bytes",

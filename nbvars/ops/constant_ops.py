@@ -28,7 +28,7 @@ from nbvars.runtime.constants import add_constant, fixed_value
 from nbvars.runtime.conversion import convert_to_tensor, tensor_or_array
 from nbvars.runtime.definition import Array, OpDefinition, TensorSpec
 from nbvars.runtime.dispatch import apply_op
-from nbvars.runtime.tensor import EagerTensor, LiveTensor
+from nbvars.runtime.tensor import BorrowedTensor, EagerTensor, LiveTensor
 
 
 def constant(value: TensorValue, dtype: Any = None, shape: Sizes | None = None, name: str | None = None) -> Tensor:
@@ -49,7 +49,7 @@ def constant(value: TensorValue, dtype: Any = None, shape: Sizes | None = None, 
     if not executing_eagerly():
         return _constant_of_graph(value, dtype, shape, name)
     tensor = convert_to_tensor(value, dtype)
-    if type(tensor) is LiveTensor:
+    if isinstance(tensor, (LiveTensor, BorrowedTensor)):
         tensor = EagerTensor._wrap(tensor._array.copy(), tensor._device)
     if shape is None:
         return tensor

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nbvars.checks import message
+from nbvars.runtime.dlpack import CPU, to_dlpack
 from nbvars.runtime.numpy_calls import call_function, call_ufunc
 
 
@@ -50,6 +51,24 @@ class ArrayProtocols:
     ) -> Any:
         """Call another of NumPy's functions, likewise."""
         return call_function(function, arguments, keywords)
+
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        """Return the value as a DLPack capsule: read-only and without a copy for who knows DLPack 1.0, else a copy.
+
+        torch does not heed that the memory is read-only; give it ``copy=True`` where it is to write.
+        """
+        return to_dlpack(self._array_of(), self._locked(), stream, max_version, dl_device, copy)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """Return the device in DLPack's numbers, that of the CPU."""
+        return CPU
 
 
 class Absent:

@@ -153,7 +153,10 @@ class LiveTensor(EagerTensor):
 
 
 class BorrowedTensor(EagerTensor):
-    """A user's array on its own memory, as an op takes it: later changes show through it. No op returns one."""
+    """A user's array on its own memory, as an op takes it: later changes show through it.
+
+    Of the public functions only ``from_dlpack`` returns one.
+    """
 
     __slots__ = ()
 

@@ -43,7 +43,7 @@ class GraphVariable(Symbolic, Variable):
     __slots__ = ("_initializer", "_reference", "_snapshot", "_start")
 
     # To NumPy it is a tensor of a graph: ``x + v`` adds an operation, and ``np.exp(v)`` is a TypeError.
-    __array_ufunc__ = __array_function__ = Absent()
+    __array_ufunc__ = __array_function__ = __dlpack__ = __dlpack_device__ = Absent()
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from nbvars import dtypes
 from nbvars.checks import message
 from nbvars.dtypes import DType, as_numeric_dtype
+from nbvars.runtime.dlpack import array_from_dlpack
 from nbvars.runtime.quiet import quietly
 from nbvars.runtime.tensor import DTYPE_OF
 from nbvars.shapes import Dimension, TensorShape
@@ -28,7 +29,18 @@ DEFAULTS: dict[type, DType] = {
 
 def memory_of(value: Any) -> Any:
     """Return what holds the memory of ``value``, for NumPy's test of sharing."""
-    return () if isinstance(value, (bool, int, float, complex, *SEQUENCES)) else np.asarray(value)
+    return () if isinstance(value, (bool, int, float, complex, *SEQUENCES)) else as_array(value)
+
+
+def as_array(value: Any) -> Array:
+    """Return ``np.asarray(value)``; by DLPack where only that knows the dtype: torch's bfloat16 has no other way."""
+    try:
+        return np.asarray(value)
+    except TypeError as error:
+        try:
+            return array_from_dlpack(value)
+        except (BufferError, TypeError, ValueError):
+            raise error from None
 
 
 SEQUENCES = (list, tuple, range)

@@ -16,6 +16,7 @@ from nbvars.graph.mode import executing_eagerly
 from nbvars.graph.tensor import OPERATORS, GraphTensor, Symbolic, Tensor, TensorLike, TensorValue
 from nbvars.runtime.arrays import (
     DEFAULTS,
+    as_array,
     collect_types,
     from_array,
     from_leaves,
@@ -150,7 +151,7 @@ def borrow(value: Any, dtype: DType | None = None, where: str = "convert_to_tens
     elif isinstance(value, (TensorShape, Dimension)):
         return borrow(sizes_of(where, value), dtype, where)
     else:
-        array = from_array(where, np.asarray(value), dtype)
+        return BorrowedTensor._wrap(from_array(where, as_array(value), dtype), current_device())
     return EagerTensor._wrap(array, current_device())
 
 

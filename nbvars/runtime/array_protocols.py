@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nbvars.checks import message
-from nbvars.runtime.dlpack import CPU, to_dlpack
+from nbvars.runtime.dlpack import BFLOAT16, CPU, to_dlpack
 from nbvars.runtime.numpy_calls import call_function, call_ufunc
 
 
@@ -69,6 +69,29 @@ class ArrayProtocols:
     def __dlpack_device__(self) -> tuple[int, int]:
         """Return the device in DLPack's numbers, that of the CPU."""
         return CPU
+
+
+class Buffer(ArrayProtocols):
+    """The read-only memory of a tensor, for ``memoryview`` (from Python 3.12) and for ``__array_interface__``.
+
+    Variables have neither, but ``v.value()`` does: NumPy would prefer them to ``__array__``, and ``np.array(v)`` would
+    copy a variable without its lock. bfloat16 has neither form.
+    """
+
+    __slots__ = ()
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        array = self._array_of()
+        if array.dtype == BFLOAT16:
+            raise AttributeError(message("__array_interface__", "the dtype has no code", array.dtype, "another dtype"))
+        return array.__array_interface__
+
+    def __buffer__(self, flags: int) -> memoryview:
+        array = self._array_of()
+        if array.dtype == BFLOAT16:
+            raise BufferError(message("__buffer__", "the dtype has no code", array.dtype, "another dtype"))
+        return array.data
 
 
 class Absent:

@@ -24,7 +24,7 @@ _VERSION = (1, 0)
 _DEVICES = {1, 3, 11, 13}
 """The types of devices whose memory the CPU can read: its own, that pinned for CUDA or ROCm, and CUDA's managed."""
 _UNSIGNED, _BFLOAT = 1, 4
-_BFLOAT16 = dtypes.bfloat16.numpy_dtype
+BFLOAT16 = dtypes.bfloat16.numpy_dtype
 # NumPy 2.0 knows DLPack 0.8 only.
 _NUMPY_KNOWS_VERSIONS = np.lib.NumpyVersion(np.__version__) >= "2.1.0"
 
@@ -87,7 +87,7 @@ def to_dlpack(
     if copy is False and not can_be_read_only:
         wrong = "only DLPack 1.0 can tell that the memory is read-only"
         raise BufferError(message("__dlpack__", wrong, f"max_version={max_version}", _VERSION, "pass copy=True"))
-    is_bfloat16 = array.dtype == _BFLOAT16
+    is_bfloat16 = array.dtype == BFLOAT16
     known = array.view(np.uint16) if is_bfloat16 else array
     if copy or not can_be_read_only:
         with locked:
@@ -145,7 +145,7 @@ def array_from_dlpack(value: Any, copy: bool | None = None) -> Array:
         raise BufferError(
             message("from_dlpack", "NumPy cannot take the memory", got, "one of NumPy's dtypes")
         ) from error
-    array = array.view(_BFLOAT16) if is_bfloat16 else array
+    array = array.view(BFLOAT16) if is_bfloat16 else array
     return array.copy() if copy and not is_copied else array
 
 

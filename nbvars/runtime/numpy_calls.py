@@ -52,7 +52,7 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], arguments:
         remedy = "use scatter_add, or another update of rows"
         raise TypeError(message(f"np.{ufunc.__name__}.at", wrong, got, "an array", remedy))
     outputs = arguments.pop("out", ())
-    arrays = [np.asarray(each) if isinstance(each, TensorLike) else each for each in inputs]
+    arrays = [each.__array__() if isinstance(each, TensorLike) else each for each in inputs]
     keywords = _without_tensors(arguments) if arguments else {}
     if not outputs:
         return getattr(ufunc, method)(*arrays, **keywords)
@@ -127,7 +127,7 @@ def _holds_tensor(value: Any) -> bool:
 def _without_tensors(value: Any) -> Any:
     """Return ``value`` with arrays in the place of tensors, in lists, tuples and dictionaries too."""
     if isinstance(value, TensorLike):
-        return np.asarray(value)
+        return value.__array__()
     if type(value) is dict:
         return {key: _without_tensors(element) for key, element in value.items()}
     return type(value)(map(_without_tensors, value)) if type(value) in (list, tuple) else value

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from nbvars.checks import message
 from nbvars.dtypes import ALL, DType, as_dtype
 from nbvars.graph.tensor import Tensor, TensorLike
-from nbvars.runtime.array_protocols import ArrayProtocols
+from nbvars.runtime.array_protocols import ArrayProtocols, Buffer
 from nbvars.shapes import TensorShape
 
 # Quicker than as_dtype; without the dtypes of foreign byte order.
@@ -83,7 +83,7 @@ class HasValue(ArrayProtocols, TensorLike):
         return format(self._single("format"), format_spec) if format_spec else str(self)
 
 
-class EagerTensor(HasValue, Tensor):
+class EagerTensor(HasValue, Buffer, Tensor):
     """An immutable array of numbers; the ops make them, and ``constant`` does.
 
     Source: TensorFlow 2 API pages, ``tf.Tensor``.

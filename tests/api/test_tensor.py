@@ -255,7 +255,7 @@ def test_array_protocol_follows_numpy_2():
     assert np.array(tensor).flags.writeable
     assert np.asarray(tensor, np.float64).dtype == np.float64
     assert np.shares_memory(np.asarray(tensor, copy=False), np.asarray(tensor))
-    with pytest.raises(ValueError, match="got float64, expected float32"):
+    with pytest.raises(ValueError, match="copy"):
         np.asarray(tensor, np.float64, copy=False)
     np.testing.assert_array_equal(np.exp(tensor), np.exp(X))
     assert np.sum(tensor) == X.sum()

@@ -12,6 +12,7 @@ from nbvars.checks import message
 from nbvars.dtypes import ALL, DType, as_dtype
 from nbvars.graph.tensor import Tensor, TensorLike
 from nbvars.runtime.array_protocols import ArrayProtocols, Buffer
+from nbvars.runtime.notebook import first_elements, size_of, to_html
 from nbvars.shapes import TensorShape
 
 # Quicker than as_dtype; without the dtypes of foreign byte order.
@@ -126,6 +127,11 @@ class EagerTensor(HasValue, Buffer, Tensor):
         if "\n" in text:
             text = f"\n{text}"
         return f"nbvars.Tensor({text}, shape={self._array.shape}, dtype={self._dtype})"
+
+    def _repr_html_(self) -> str:
+        array = self._array
+        facts = {"shape": array.shape, "dtype": self._dtype.name, "device": self._device, "size": size_of(array)}
+        return to_html("nbvars.Tensor", facts, array.ndim, first_elements(array))
 
     def __copy__(self) -> EagerTensor:
         return self

@@ -19,6 +19,7 @@ from nbvars.ops.variable_nodes import add_update, add_variable
 from nbvars.runtime.array_protocols import Absent
 from nbvars.runtime.building import entered, graph_of
 from nbvars.runtime.conversion import graph_tensor_of
+from nbvars.runtime.notebook import to_html
 from nbvars.runtime.plan import LIVE
 from nbvars.runtime.text import is_text
 from nbvars.shapes import TensorShape
@@ -228,6 +229,9 @@ class GraphVariable(Symbolic, Variable):
     def count_up_to(self, limit: int) -> Any:
         """Return the tensor of the count before 1 is added, as ``nbvars.count_up_to``."""
         return state_ops.count_up_to(self, limit)
+
+    def _repr_html_(self) -> str:
+        return to_html("nbvars.Variable", {**self._facts(), "value": "in a Session"}, 0, None)
 
     def __reduce__(self) -> NoReturn:
         remedy = "save its value by train.Saver, or describe it by to_proto()"

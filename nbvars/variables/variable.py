@@ -24,6 +24,7 @@ from nbvars.ops.array_ops import IDENTITY
 from nbvars.ops.indexing_ops import gather, gather_nd
 from nbvars.runtime.context import current_device
 from nbvars.runtime.conversion import value_of
+from nbvars.runtime.notebook import first_elements, size_of, to_html
 from nbvars.runtime.recording import listening, record
 from nbvars.runtime.tensor import EagerTensor, HasValue, LiveTensor
 from nbvars.shapes import TensorShape
@@ -486,6 +487,20 @@ class Variable(_OfMode):
             text = f"\n{text}"
         head = f"<nbvars.Variable '{self.name}' shape={self._storage.array.shape} dtype={self._dtype}"
         return f"{head}, numpy={text}>"
+
+    def _repr_html_(self) -> str:
+        storage = self._storage
+        with storage.locked():
+            elements = first_elements(storage.array)
+        facts = {**self._facts(), "size": size_of(storage.array)}
+        return to_html("nbvars.Variable", facts, storage.array.ndim, elements)
+
+    def _facts(self) -> dict[str, object]:
+        """Return what notebooks show of a variable of either mode."""
+        graph = self.graph
+        keys = [key for key in graph.collections if any(each is self for each in graph.get_collection(key))]
+        facts = {name: getattr(self, name) for name in ("name", "shape", "dtype", "device", "trainable")}
+        return {**facts, "dtype": self.dtype.name, "collections": ", ".join(map(str, keys)) or "none"}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return copying.reduced(self)

@@ -11,6 +11,8 @@ array([[ 0.,  0.],
 
 from __future__ import annotations
 
+import logging
+
 from nbvars import compat, errors, keras, kernels, nn, numba_ext, proto, train
 from nbvars.autodiff import GradientTape, UnconnectedGradients, gradients
 from nbvars.compat import disable_v2_behavior, enable_v2_behavior
@@ -287,6 +289,8 @@ from nbvars.warmup import warmup
 __version__ = "0.1.0"
 
 numba_ext.register()
+# What nbvars logs is for the program to show, by ``logging.basicConfig()`` say.
+logging.getLogger("nbvars").addHandler(logging.NullHandler())
 
 __all__ = [
     "AUTO_REUSE",

@@ -320,7 +320,7 @@ def test_parts_of_a_graph_are_their_own_copies(graph):
 def test_parts_of_a_graph_cannot_be_pickled(graph):
     a, n = fill(graph)
     for part in (graph, a, n, tf.Variable(1.0), [a]):
-        with pytest.raises(TypeError, match="pickle: a (part|variable) of a graph cannot be pickled: got <nbvars"):
+        with pytest.raises(TypeError, match=r"pickle: a (part|variable) of a graph cannot be pickled: got <nbvars"):
             pickle.dumps(part)
 
 

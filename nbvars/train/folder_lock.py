@@ -14,7 +14,7 @@ from nbvars.locks import ForkSafeLock
 _log = logging.getLogger("nbvars")
 
 _TIMEOUT_S = 30.0
-_PAUSE_S = 0.005
+_PAUSE_S = 0.001
 
 _threads = ForkSafeLock()
 _held: dict[str, int] = {}

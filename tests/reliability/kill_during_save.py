@@ -93,7 +93,7 @@ def run(num_kills: int, seed: int, num_processes: int = 1) -> tuple[int, list[st
     names = [f"model{i}" for i in range(num_processes)]
     num_acknowledged = 0
     with tempfile.TemporaryDirectory() as name:
-        folder, step = Path(name), 0
+        folder, step, listed = Path(name), 0, 0
         # Kernels are compiled, and libraries imported, before the processes begin.
         variables = {f"v{i}": tf.Variable(np.zeros(NUM_ELEMENTS, np.int64)) for i in range(NUM_VARIABLES)}
         for variable in variables.values():
@@ -103,8 +103,8 @@ def run(num_kills: int, seed: int, num_processes: int = 1) -> tuple[int, list[st
             acknowledged = killed_savers(folder, names, step + 1, delays.uniform(0.0, 0.1))
             num_acknowledged += max(0, acknowledged - step)
             # With several, the latest may be a step behind: the state file is that of whoever saved last.
-            found, errors = check(folder, step if num_processes > 1 else max(acknowledged, step))
-            step = max(found, acknowledged, step)
+            listed, errors = check(folder, listed if num_processes > 1 else max(acknowledged, step))
+            step = max(listed, acknowledged, step)
             wrong += errors
         tf.train.Saver([tf.Variable(0)]).save(None, folder / "end")
         wrong += [f"not swept: {path}" for path in folder.glob(".*nbvars-tmp")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -42,12 +42,11 @@ def identity_of(path: str | int) -> Identity | None:
 
 
 @contextmanager
-def replaced_file(path: str, publishing: ExitStack | None = None) -> Iterator[NewFile]:
+def replaced_file(path: str) -> Iterator[NewFile]:
     """Yield a new file, which takes the place of ``path`` at the end of the block, and is then on the disk.
 
     It has another name in the same folder until it is complete and synchronized. Where the block raises, or something
-    fails, ``path`` is as it was. New files that killed processes have left in the folder are deleted. The lock of the
-    folder is taken before the new file gets its name, and kept until ``publishing`` is closed, if that is given.
+    fails, ``path`` is as it was. New files that killed processes have left in the folder are deleted.
 
     Raises:
         OSError: The file cannot be written; the message says which one, and that nothing has changed.
@@ -61,8 +60,7 @@ def replaced_file(path: str, publishing: ExitStack | None = None) -> Iterator[Ne
             try:
                 yield new
                 os.fsync(new.descriptor)
-                with ExitStack() as own:
-                    (own if publishing is None else publishing).enter_context(locked_folder(folder))
+                with locked_folder(folder):
                     os.replace(new.path, path)
             except BaseException:
                 with suppress(OSError):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -38,11 +38,8 @@ def write_checkpoint(
     variables: dict[str, Described],
     parts: dict[str, list[SavedPart]],
     global_step: int | None,
-    publishing: ExitStack | None = None,
 ) -> Identity | None:
     """Write the file of a checkpoint, which is there as a whole or not at all; return which version of it that is.
-
-    ``publishing`` is as for ``replaced_file``.
 
     Raises:
         OSError: It cannot be written; what was there before is unchanged.
@@ -50,7 +47,7 @@ def write_checkpoint(
     """
     layout = layout_of(variables)
     header = header_bytes(variables, None, global_step)
-    with replaced_file(path, publishing) as new:
+    with replaced_file(path) as new:
         write_all(new.descriptor, np.frombuffer(header, np.uint8))
         checksums: dict[str, list[int]] = {name: [] for name in variables}
         with _Writing(new.descriptor, layout.num_bytes) as writing:

@@ -7,7 +7,6 @@ import math
 import os
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from nbvars.train.checkpoint_files import Identity
 from nbvars.train.checkpoint_state import update_checkpoint_state
 from nbvars.train.checkpoint_writer import write_checkpoint
 from nbvars.train.checkpoints import META_SUFFIX, checkpoint_exists, open_checkpoint
+from nbvars.train.folder_lock import locked_folder
 from nbvars.train.global_step import global_step as value_of_step
 from nbvars.train.meta_graph_export import export_meta_graph
 from nbvars.train.restoring import restore
@@ -223,11 +223,9 @@ class Saver:
             return None
         if step is not None:
             path = f"{path}-{step:08d}" if self._pad_step_number else f"{path}-{step}"
-        # The folder is locked from when the checkpoint is there until it is listed. So the latest one that is listed is
-        # there at any time, whoever else saves under the same names.
-        with self._lock, ExitStack() as publishing:
+        with self._lock:
             parts = saved_parts(saveables, sess)
-            identity = write_checkpoint(path + SUFFIX, described(saveables, parts), parts, step, publishing)
+            identity = write_checkpoint(path + SUFFIX, described(saveables, parts), parts, step)
             if graph is not None and write_meta_graph is not False:
                 self._write_graph(f"{path}.{meta_graph_suffix}", graph, bool(write_meta_graph))
             if write_state:
@@ -253,15 +251,16 @@ class Saver:
         self, folder: str, path: str, identity: Identity | None, latest_filename: str | None, meta_suffix: str
     ) -> None:
         """List the new checkpoint, and then delete those that leave the list."""
-        self._retention.add(path, time.time(), identity)
-        paths = self.last_checkpoints
-        if self._save_relative_paths:
-            path, *paths = (os.path.relpath(each, folder or ".") for each in [path, *paths])
-            # As they are given to it, they would be made relative to the folder once more.
-            update_checkpoint_state(os.path.abspath(folder), path, paths, latest_filename)
-        else:
-            update_checkpoint_state(folder, path, paths, latest_filename)
-        self._retention.delete_old(meta_suffix)
+        with locked_folder(folder):
+            self._retention.add(path, time.time(), identity)
+            paths = self.last_checkpoints
+            if self._save_relative_paths:
+                path, *paths = (os.path.relpath(each, folder or ".") for each in [path, *paths])
+                # As they are given to it, they would be made relative to the folder once more.
+                update_checkpoint_state(os.path.abspath(folder), path, paths, latest_filename)
+            else:
+                update_checkpoint_state(folder, path, paths, latest_filename)
+            self._retention.delete_old(meta_suffix)
 
     def restore(self, sess: Any, save_path: str | os.PathLike[str] | None) -> None:
         """Give the variables the values that a checkpoint holds; they need not be initialized.

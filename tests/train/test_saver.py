@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import time
 
@@ -77,6 +78,19 @@ def test_variables_of_all_sizes_share_a_file_in_any_order(rng, tmp_path):
     tf.train.Saver().restore(None, path)
     for variable, value in zip(variables, before, strict=True):
         assert_same_bits(variable.numpy(), value)
+
+
+def test_tensors_are_as_aligned_in_the_file_as_their_sizes_allow(tmp_path):
+    sizes = {"a": 7, "b": 64, "c": 0, "d": 4096, "e": 12, "f": 200, "g": 2}
+    types = {"b": np.float32, "f": np.complex128, "g": np.float64}
+    variables = {name: tf.Variable(np.zeros(size, types.get(name, np.uint8))) for name, size in sizes.items()}
+    tf.train.Saver(variables).save(None, tmp_path / "model")
+    data = (tmp_path / "model.safetensors").read_bytes()
+    start = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:start])
+    offsets = {name: start + header[name]["data_offsets"][0] for name in sizes}
+    assert [name for name, offset in offsets.items() if offset % 64 == 0] == ["b", "c", "d", "f", "g"]
+    assert (offsets["e"] % 16, offsets["a"] % 4) == (0, 0)
 
 
 def test_a_large_file_is_written_and_read_by_several_threads(restored_num_threads, tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.common import TRAINS, Timed, checked_case, skip
-from nbvars.bench.saver import SAVES, SERIES, restore, save
+from nbvars.bench.saver import SAVES, SERIES, load, restore, save
 
 
 class Saver(Timed):
@@ -16,10 +16,13 @@ class Saver(Timed):
 
     def setup(self, library):
         skip(library == "nbvars" and not (TRAINS and SAVES), "this nbvars has no Saver, or not its libraries")
-        self.save, self.restore = (checked_case(work, library, 256 << 20) for work in (save, restore))
+        self.save, self.restore, self.load = (checked_case(work, library, 256 << 20) for work in (save, restore, load))
 
     def time_save(self, library):
         self.save.run()
 
     def time_restore(self, library):
         self.restore.run()
+
+    def time_load(self, library):
+        self.load.run()

@@ -30,7 +30,7 @@ PANELS = {
     "optimizer": "steps by a gradient that is given, of whole parameters or of rows; float32",
     "counter": "10,000 counts by Python threads, or as many as said",
     "session": "runs of a graph that adds an array to a variable of 16 float32, unless said",
-    "saver": "a variable, to the disk and back from the system's cache; by all processors",
+    "saver": "a variable, to the disk, and from the system's cache: into itself, or as an array; by all processors",
     "start-up": "new processes",
 }
 """Panels in order, and what they show."""
@@ -169,7 +169,7 @@ def _session(shrink: int) -> Iterator[Comparison]:
 def _saver(quick: bool) -> Iterator[Comparison]:
     remarks = {"python file": "the bytes alone: no names, no checksums"}
     mebibytes = 8 if quick else 256
-    for work in (saver.save, saver.restore) if saver.SAVES else ():
+    for work in (saver.save, saver.restore, saver.load) if saver.SAVES else ():
         make = partial(work, num_bytes=mebibytes << 20)
         yield Comparison(
             "saver", f"{work.__name__}, {mebibytes} MiB", make, saver.SERIES, remarks, uses_all_processors=True

@@ -77,11 +77,11 @@ def processors_at_hand() -> int:
 
 @contextlib.contextmanager
 def on_processors(count: int) -> Iterator[None]:
-    """Keep this thread, and what it starts, on ``count`` processors, where the system can; none for 0.
+    """Keep this thread, and what it starts, on ``count`` processors, where the system can.
 
     JAX takes no number of threads, and the others not for all of their work: this holds for every library.
     """
-    if not count or not hasattr(os, "sched_setaffinity"):
+    if not hasattr(os, "sched_setaffinity"):
         yield
         return
     before = os.sched_getaffinity(0)

@@ -69,8 +69,8 @@ def run_comparison(
     """
     reference = next((name for name in comparison.series[1:] if is_installed(library_of(name))), "nbvars")
     wanted = [name for name in comparison.series if library_of(name) in ("nbvars", *libraries)]
-    nbvars.set_num_threads(num_threads)
-    count = 0 if comparison.uses_all_processors else num_threads
+    count = processors_at_hand() if comparison.uses_all_processors else num_threads
+    nbvars.set_num_threads(count)
     with on_processors(count), warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".* is in beta")  # a function of torch's
         expected = comparison.make(reference)

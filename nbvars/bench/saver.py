@@ -1,4 +1,8 @@
-"""Checkpoints: saving a variable so that the disk has it, and restoring it from a file in the system's cache."""
+"""Checkpoints: saving a variable so that the disk has it, and reading it from a file in the system's cache.
+
+All series do the same with memory and files, which may take longer than the copy itself: a new file takes the place of
+the last one when the disk has it, arrays that are there begin at a cache line, and new arrays are new for all.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,8 @@ import numpy as np
 
 from nbvars.bench.arrays import as_torch, torch_state
 from nbvars.bench.case import Case
-from nbvars.bench.libraries import load
+from nbvars.bench.libraries import load as load_library
+from nbvars.storage import aligned_empty
 
 SERIES = ("nbvars", "numpy", "torch", "python file")
 SAVES = all(importlib.util.find_spec(name) is not None for name in ("safetensors", "google_crc32c"))
@@ -33,12 +38,12 @@ def _save(series: str, num_bytes: int, folder: _Folder) -> Case:
     array = np.random.default_rng(0).random(num_bytes // _FLOATS.itemsize, np.float32)
     names: dict[str, Any] = {"folder": folder, "path": folder.path}
     if series == "nbvars":
-        tf = load(series)
+        tf = load_library(series)
         saver = tf.train.Saver({"array": tf.Variable(array)})
         read = tf.train.load_variable
         return Case("saver.save(None, path)", "read(path, 'array')", saver=saver, read=read, **names)
     if series == "torch":
-        torch = load(series)
+        torch = load_library(series)
         write = _synchronized(torch.save)
         names |= {"array": as_torch(array), "read": lambda path: torch_state(torch.load(path))}
     elif series == "numpy":
@@ -51,31 +56,50 @@ def _save(series: str, num_bytes: int, folder: _Folder) -> Case:
 
 
 def restore(series: str, num_bytes: int) -> Case:
-    """Return the restoring of what ``save`` has saved: into the memory that is there, or as a new array."""
+    """Return the reading of what ``save`` has saved into the memory that is there."""
     folder = _Folder()
     _save(series, num_bytes, folder).run()
-    names: dict[str, Any] = {"folder": folder, "path": folder.path}
+    array = aligned_empty((num_bytes // _FLOATS.itemsize,), _FLOATS)
+    array[...] = 0
+    names: dict[str, Any] = {"array": array, "folder": folder, "path": folder.path}
     if series == "nbvars":
-        tf = load(series)
-        variable = tf.Variable(np.zeros(num_bytes // _FLOATS.itemsize, _FLOATS))
-        saver = tf.train.Saver({"array": variable})
-        return Case("saver.restore(None, path)", "variable.numpy()", saver=saver, variable=variable, **names)
+        tf = load_library(series)
+        names |= {"array": None, "variable": tf.Variable(array)}
+        saver = tf.train.Saver({"array": names["variable"]})
+        return Case("saver.restore(None, path)", "variable.numpy()", saver=saver, **names)
     if series == "torch":
-        return Case("array = load(path)", "read(array)", load=load(series).load, array=None, read=torch_state, **names)
+        names |= {"array": as_torch(array), "load": load_library(series).load, "read": torch_state}
+        return Case("array.copy_(load(path))", "read(array)", **names)
     if series == "numpy":
-        return Case("array = np.load(path)", "array", np=np, array=None, **names)
-    array = np.zeros(num_bytes // _FLOATS.itemsize, _FLOATS)
-    return Case("with open(path, 'rb') as file:\n    file.readinto(array)", "array", array=array, file=None, **names)
+        return Case("array[...] = np.load(path)", "array", np=np, **names)
+    return Case("with open(path, 'rb') as file:\n    file.readinto(array)", "array", file=None, **names)
+
+
+def load(series: str, num_bytes: int) -> Case:
+    """Return the reading of what ``save`` has saved as a new array."""
+    folder = _Folder()
+    _save(series, num_bytes, folder).run()
+    names: dict[str, Any] = {"array": None, "folder": folder, "path": folder.path}
+    if series == "nbvars":
+        read = load_library(series).train.load_variable
+        return Case("array = read(path, 'array')", "array", read=read, **names)
+    if series == "torch":
+        return Case("array = load(path)", "read(array)", load=load_library(series).load, read=torch_state, **names)
+    if series == "numpy":
+        return Case("array = np.load(path)", "array", np=np, **names)
+    return Case("array = np.fromfile(path, np.float32)", "array", np=np, **names)
 
 
 def _synchronized(write: Callable[[Any, Any], object]) -> Callable[[Any, Path], None]:
-    """Return a function that has ``write`` write a file, and the disk have it."""
+    """Return a function that has ``write`` write a file, which takes the place of the last one when the disk has it."""
 
     def write_and_synchronize(array: Any, path: Path) -> None:
-        with open(path, "wb") as file:
+        new = path.with_suffix(".new")
+        with open(new, "wb") as file:
             write(array, file)
             file.flush()
             os.fsync(file.fileno())
+        new.replace(path)
 
     return write_and_synchronize
 

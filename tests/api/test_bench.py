@@ -234,16 +234,18 @@ def test_that_nbvars_is_wrong_is_an_error() -> None:
         run_comparison(row, ["numpy"], 1, ONCE)
 
 
-def test_one_thread_means_one_processor() -> None:
-    seen: list[int] = []
+@pytest.mark.parametrize("uses_all_processors", [False, True])
+def test_there_is_a_processor_for_each_thread(uses_all_processors: bool) -> None:
+    seen: set[int] = set()
 
     def make(series: str) -> Case:
-        seen.append(libraries.processors_at_hand())
+        seen.update((libraries.processors_at_hand(), nbvars.get_num_threads()))
         return case(1.0)
 
-    run_comparison(comparison_of(make, "nbvars", "numpy"), ["numpy"], 1, ONCE)
-    assert set(seen) == {1}
-    assert nbvars.get_num_threads() == 1
+    expected = libraries.processors_at_hand() if uses_all_processors else 1
+    row = comparison_of(make, "nbvars", "numpy")._replace(uses_all_processors=uses_all_processors)
+    run_comparison(row, ["numpy"], 1, ONCE)
+    assert seen == {expected}
 
 
 def test_indices_are_what_they_are_called() -> None:
@@ -475,12 +477,12 @@ def test_what_is_saved_is_read_from_the_file_and_leaves_no_folder(
     series: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    saved, restored = saver.save(series, 400), saver.restore(series, 400)
+    saved, restored, loaded = (work(series, 400) for work in (saver.save, saver.restore, saver.load))
     with pytest.raises((FileNotFoundError, nbvars.errors.NotFoundError)):
         saved.state()
-    for made in (saved, restored):
+    for made in (saved, restored, loaded):
         made.run()
         np.testing.assert_array_equal(made.state(), np.random.default_rng(0).random(100, np.float32))
-    assert len(list(tmp_path.iterdir())) == 2
-    del saved, restored, made
+    assert len(list(tmp_path.iterdir())) == 3
+    del saved, restored, loaded, made
     assert list(tmp_path.iterdir()) == []

@@ -27,8 +27,10 @@ from nbvars.train.saveables import SavedPart
 
 _CHUNK_BYTES = 2 << 20
 """What is copied before it is handed on, still in the processor's cache; ``PIECE_BYTES`` is a multiple of it."""
-_HALF_BYTES = 32 << 20
-"""Half of the buffer: as much as the disk may be behind before a copy has to wait for it."""
+_HALF_BYTES = 8 << 20
+"""Half of the buffer: as much as the disk may be behind before a copy has to wait for it. With 32 MiB, which no cache
+holds, saving 256 MiB takes 1.3 times as long (Zen 4).
+"""
 _SYNC_BYTES = 64 << 20
 """After so much the disk is asked to begin."""
 

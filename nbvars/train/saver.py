@@ -52,7 +52,7 @@ class Saver:
     deleted after that. So a call that returned has saved, whatever happens later, and one that failed, or was killed,
     has changed nothing. Each variable is saved with a value that it had at one moment of the call, as
     ``Variable.read_value()`` gives it; another moment for each. Its lock is held while it is copied: for longer than
-    that takes only where it is larger than 64 MiB, and the disk cannot keep up.
+    that takes only where it is larger than 16 MiB, and the disk cannot keep up.
 
     Nothing is added to the graph, so a finalized one will do.
 

@@ -1,4 +1,4 @@
-"""``ForkSafeLock``: a lock that a forked child finds free, whoever held it in the parent."""
+"""Locks and forks: a child finds each ``ForkSafeLock`` free, whoever held it, and a fork waits for ``importing``."""
 
 from __future__ import annotations
 
@@ -30,6 +30,11 @@ class ForkSafeLock(_RLock):  # type: ignore[misc]
 
 _alive: weakref.WeakSet[ForkSafeLock] = weakref.WeakSet()
 
+importing = threading.RLock()
+"""Held around the import of a library at its first use. A fork waits until that is done: Python's own lock of a module
+that another thread is importing stays locked in the child, which would wait for it for ever.
+"""
+
 
 def _after_fork_in_child() -> None:
     # Whoever held a lock in the parent does not exist here.
@@ -39,3 +44,4 @@ def _after_fork_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
+    os.register_at_fork(before=importing.acquire, after_in_parent=importing.release, after_in_child=importing.release)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
+from nbvars.locks import importing
+
 _Item = TypeVar("_Item")
 
 
 def progress(items: Iterable[_Item], total: int, unit: str) -> Iterable[_Item]:
     """Return ``items``, of which there are ``total``, with a progress bar."""
     try:
-        from tqdm import tqdm
+        with importing:
+            from tqdm import tqdm
     except ImportError:
         return items
     # disable=None: silent unless stderr is a terminal.
@@ -22,7 +25,8 @@ def progress(items: Iterable[_Item], total: int, unit: str) -> Iterable[_Item]:
 def progress_of_bytes(pieces: Iterable[int], total: int) -> Iterator[int]:
     """Yield ``pieces``, numbers of bytes that are done, with a progress bar if that takes longer than a second."""
     try:
-        from tqdm import tqdm
+        with importing:
+            from tqdm import tqdm
     except ImportError:
         yield from pieces
         return

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from nbvars.checks import expect_type, message
+from nbvars.locks import importing
 
 __all__ = ["message_class", "parse"]
 
@@ -20,7 +21,8 @@ def message_class(name: str) -> type[Any]:
         ValueError: There is no such message.
         ImportError: protobuf is not installed.
     """
-    import nbvars.proto.descriptors as built
+    with importing:
+        import nbvars.proto.descriptors as built
 
     try:
         return built.MESSAGES[name]

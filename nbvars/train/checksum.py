@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nbvars.checks import message
+from nbvars.locks import importing
 
 _MASK_DELTA = 0xA282EAD8
 
@@ -18,10 +20,9 @@ def optional_module(name: str, where: str) -> Any:
     Raises:
         ImportError: It is not installed.
     """
-    import importlib
-
     try:
-        return importlib.import_module(name)
+        with importing:
+            return importlib.import_module(name)
     except ImportError as error:
         wrong, expected = f"{name} is missing", "the libraries of the extra `checkpoint`"
         raise ImportError(message(where, wrong, error, expected, "pip install nbvars[checkpoint]")) from error

@@ -13,6 +13,7 @@ import pytest
 
 from nbvars import kernels
 from nbvars.kernels.cpu import assign, threads
+from tests.conftest import run_python
 
 TIMEOUT_S = 60
 
@@ -122,3 +123,28 @@ def test_a_child_forked_during_large_updates_of_other_threads_makes_its_own():
         finished.set()
         for other in others:
             other.join(TIMEOUT_S)
+
+
+IMPORT_AND_FORK = """
+import os, signal, sys, threading, types, warnings
+from nbvars.train.checksum import optional_module
+sys.path.append(FOLDER)
+events = sys.modules["events"] = types.SimpleNamespace(began=threading.Event(), may_end=threading.Event())
+thread = threading.Thread(target=optional_module, args=("slow_library", "test"))
+thread.start()
+assert events.began.wait(60)
+os.register_at_fork(before=events.may_end.set)  # the last that is registered is the first that is called
+warnings.simplefilter("ignore", DeprecationWarning)
+child = os.fork()
+if not child:
+    signal.alarm(20)
+    os._exit(optional_module("slow_library", "test").answer)
+thread.join()
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 42
+"""
+
+
+def test_a_fork_waits_until_another_thread_has_imported_a_library(tmp_path):
+    library = "import events; events.began.set(); events.may_end.wait(); answer = 42"
+    (tmp_path / "slow_library.py").write_text(library)
+    run_python(IMPORT_AND_FORK.replace("FOLDER", repr(str(tmp_path))))

@@ -7,8 +7,11 @@ A decay comes as ``1 - decay``: no rule has a constant, which would make all of 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import sqrt
+from typing import Any, NamedTuple
 
+import numpy as np
 from numba import njit
 
 NUM_SETTINGS = 6
@@ -98,3 +101,31 @@ def ftrl_step(param, slots, grad, settings):
     shrunk = (l1 if linear > 0 else -l1) - linear
     param = shrunk / (after / rate + l2 + l2) if abs(linear) > l1 else l1 - l1
     return param, (total, linear, slots[2])
+
+
+class StepRule(NamedTuple):
+    """A rule, how many slots it has, and its settings by name."""
+
+    rule: Callable[..., Any]
+    num_slots: int
+    settings: tuple[str, ...]
+
+
+STEPS: dict[str, StepRule] = {
+    "adadelta": StepRule(adadelta_step, 2, ("learning_rate", "1 - rho", "epsilon")),
+    "adagrad": StepRule(adagrad_step, 1, ("learning_rate",)),
+    "adam": StepRule(adam_step, 2, ("learning_rate", "1 - beta1", "1 - beta2", "epsilon")),
+    "adamw": StepRule(adamw_step, 2, ("learning_rate", "1 - beta1", "1 - beta2", "epsilon", "weight_decay")),
+    "centered_rmsprop": StepRule(centered_rmsprop_step, 3, ("learning_rate", "1 - decay", "momentum", "epsilon")),
+    "ftrl": StepRule(ftrl_step, 2, ("learning_rate", "learning_rate_power", "l1", "l2", "l2_shrinkage")),
+    "gradient_descent": StepRule(gradient_descent_step, 0, ("learning_rate",)),
+    "momentum": StepRule(momentum_step, 1, ("learning_rate", "momentum")),
+    "nesterov": StepRule(nesterov_step, 1, ("learning_rate", "momentum")),
+    "rmsprop": StepRule(rmsprop_step, 2, ("learning_rate", "1 - decay", "momentum", "epsilon")),
+}
+"""The steps by name."""
+
+
+def slot_dtype_of(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the dtype of the slots of a parameter of ``dtype``."""
+    return np.dtype(np.float32) if dtype.itemsize == 2 else dtype

@@ -17,7 +17,8 @@ from nbvars.dtypes import DType, as_dtype
 from nbvars.graph.indexed_slices import IndexedSlices
 from nbvars.graph.operation import Operation
 from nbvars.graph.tensor import GraphTensor, Symbolic
-from nbvars.kernels.cpu.optimizer_steps import STEPS, slot_dtype_of, step, step_rows
+from nbvars.kernels.cpu.optimizer_steps import step, step_rows
+from nbvars.kernels.step_rules import STEPS, slot_dtype_of
 from nbvars.ops.variable_nodes import reference_of
 from nbvars.runtime.building import entered
 from nbvars.runtime.conversion import graph_tensor_of, value_of

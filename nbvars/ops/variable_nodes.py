@@ -17,7 +17,7 @@ from nbvars.dtypes import DType, as_dtype
 from nbvars.graph.graph import Graph
 from nbvars.graph.operation import Operation
 from nbvars.graph.tensor import GraphTensor
-from nbvars.kernels.cpu.elements import element_of
+from nbvars.kernels.elements import element_of
 from nbvars.ops.shape_rules import are_compatible, merge_shapes
 from nbvars.ops.update_steps import prepare_count, prepare_update
 from nbvars.ops.updates import FAMILIES, check_update_shape

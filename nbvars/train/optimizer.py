@@ -16,7 +16,7 @@ from nbvars.graph.indexed_slices import IndexedSlices
 from nbvars.graph.keys import GraphKeys
 from nbvars.graph.mode import executing_eagerly
 from nbvars.graph.tensor import Symbolic, TensorLike
-from nbvars.kernels.cpu.optimizer_steps import slot_dtype_of
+from nbvars.kernels.step_rules import slot_dtype_of
 from nbvars.ops import state_ops
 from nbvars.ops.grouping_ops import group
 from nbvars.ops.training_ops import apply_step

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nbvars import kernels
-from nbvars.kernels.cpu.elements import Array
+from nbvars.kernels.elements import Array
 
 ARRAY = np.ones((3, 2), np.float32)
 ROWS = np.array([1])

@@ -7,7 +7,7 @@ from nbvars import kernels
 from nbvars.errors import NotFoundError
 from nbvars.kernels import cpu
 from nbvars.kernels.cpu.inventory import OPS, kernels_to_compile
-from nbvars.kernels.cpu.optimizer_steps import STEPS
+from nbvars.kernels.step_rules import STEPS
 
 OP_TYPES = [name for name in kernels.__all__ if name.startswith(("assign", "scatter"))] + ["cast", "count_up_to"]
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from nbvars import kernels
 from nbvars.errors import InvalidArgumentError
 from nbvars.kernels.cpu import optimizer_steps
-from nbvars.kernels.cpu.elements import element_of
+from nbvars.kernels.elements import element_of
+from nbvars.kernels.step_rules import STEPS
 from tests import reference_steps
 from tests.conftest import FLOATS, LAYOUTS, assert_same_bits, numpy_dtype, random_array, run_kernel
 
@@ -57,10 +58,10 @@ def gradient(rng, dtype, shape):
 
 
 def test_there_is_an_oracle_for_every_step():
-    assert {name: rule.num_slots for name, rule in optimizer_steps.STEPS.items()} == {
+    assert {name: rule.num_slots for name, rule in STEPS.items()} == {
         name: num_slots for name, (_, num_slots, _) in reference_steps.FORMULAS.items()
     }
-    for name, rule in optimizer_steps.STEPS.items():
+    for name, rule in STEPS.items():
         assert len(rule.settings) == len(reference_steps.FORMULAS[name][2])
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from nbvars.kernels.cpu import assign, cast, counter, optimizer_steps, scatter
+from nbvars.kernels.step_rules import STEPS
 
 KERNELS: dict[str, Callable[..., Any]] = {
     "assign": assign.assign,
@@ -21,9 +22,6 @@ KERNELS: dict[str, Callable[..., Any]] = {
     "scatter_mul": scatter.scatter_mul,
     "scatter_sub": scatter.scatter_sub,
     "scatter_update": scatter.scatter_update,
-    **{f"{name}_step": partial(optimizer_steps.step, f"{name}_step", name) for name in optimizer_steps.STEPS},
-    **{
-        f"{name}_step_rows": partial(optimizer_steps.step_rows, f"{name}_step_rows", name)
-        for name in optimizer_steps.STEPS
-    },
+    **{f"{name}_step": partial(optimizer_steps.step, f"{name}_step", name) for name in STEPS},
+    **{f"{name}_step_rows": partial(optimizer_steps.step_rows, f"{name}_step_rows", name) for name in STEPS},
 }

@@ -17,16 +17,7 @@ from numba import njit, types
 from nbvars.checks import message
 from nbvars.kernels import rules
 from nbvars.kernels.cpu.compiled import compile_kernel, jit_closure, machine
-from nbvars.kernels.cpu.elements import (
-    Array,
-    Element,
-    contiguous,
-    element_of,
-    expect_arrays,
-    expect_updatable,
-    rule_of,
-    same_dtype,
-)
+from nbvars.kernels.cpu.elements import contiguous, expect_arrays, expect_updatable, rule_of
 from nbvars.kernels.cpu.halves import half_of
 from nbvars.kernels.cpu.intrinsics import (
     FAST_RANK,
@@ -48,6 +39,7 @@ from nbvars.kernels.cpu.intrinsics import (
     words_at,
 )
 from nbvars.kernels.cpu.threads import get_num_threads, run_parts
+from nbvars.kernels.elements import Array, Element, element_of, same_dtype
 
 # The words (int64) of a variable's header.
 LOCK, DATA, NUM_ITEMS, NUM_LAYOUT_WORDS, LAYOUT = range(5)

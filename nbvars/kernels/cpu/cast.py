@@ -18,7 +18,7 @@ from numba import from_dtype, types
 
 from nbvars.checks import message
 from nbvars.kernels.cpu.compiled import compile_kernel, jit_closure
-from nbvars.kernels.cpu.elements import ALL, Array, contiguous, expect_arrays
+from nbvars.kernels.cpu.elements import contiguous, expect_arrays
 from nbvars.kernels.cpu.halves import half_of
 from nbvars.kernels.cpu.intrinsics import (
     LINE_BYTES,
@@ -34,6 +34,7 @@ from nbvars.kernels.cpu.intrinsics import (
 )
 from nbvars.kernels.cpu.recycling import LEAST_KEPT_BYTES, empty
 from nbvars.kernels.cpu.threads import get_num_threads, run_parts
+from nbvars.kernels.elements import ALL, Array
 
 PART_BYTES = 1 << 22
 """A thread gets at least so many bytes of the larger side: two are 0.85x as fast as one at 4 MiB, 1.2 at 8 (Zen 4).

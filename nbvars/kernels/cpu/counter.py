@@ -13,8 +13,9 @@ from numba import types
 from nbvars.checks import message
 from nbvars.errors import OutOfRangeError
 from nbvars.kernels.cpu.compiled import compile_kernel, jit_closure
-from nbvars.kernels.cpu.elements import Array, expect_arrays, expect_updatable
+from nbvars.kernels.cpu.elements import expect_arrays, expect_updatable
 from nbvars.kernels.cpu.intrinsics import atomic_load, compare_and_swap, exact_int, number_of
+from nbvars.kernels.elements import Array
 
 
 @functools.cache

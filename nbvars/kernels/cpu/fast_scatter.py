@@ -17,7 +17,7 @@ from numba import njit, types
 
 from nbvars.kernels.cpu.assign import DATA, LAYOUT, LOCK, NUM_LAYOUT_WORDS
 from nbvars.kernels.cpu.compiled import compile_kernel, jit_closure
-from nbvars.kernels.cpu.elements import Array, Element, element_of, rule_of
+from nbvars.kernels.cpu.elements import rule_of
 from nbvars.kernels.cpu.intrinsics import (
     FAST_RANK,
     LINE_BYTES,
@@ -33,6 +33,7 @@ from nbvars.kernels.cpu.intrinsics import (
     num_items_of,
 )
 from nbvars.kernels.cpu.scatter import first_outside, over_rows
+from nbvars.kernels.elements import Array, Element, element_of
 
 MOST_FAST_BYTES = 1 << 20
 """More bytes in the slices go to the launcher, which lets other Python threads run meanwhile."""

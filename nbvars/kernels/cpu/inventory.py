@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from nbvars.kernels.cpu import assign, cast, counter, fast_scatter, optimizer_steps, scatter
-from nbvars.kernels.cpu.elements import Element, element_of
 from nbvars.kernels.cpu.kernel_cache import KernelCache
+from nbvars.kernels.elements import Element, element_of
+from nbvars.kernels.step_rules import STEPS
 
 _RULE_OF_OP = {"assign": "update", "assign_add": "add", "assign_sub": "sub"} | {
     f"scatter_{operation}": operation for operation in ("add", "div", "max", "min", "mul", "sub", "update")
 }
-_STEP_OF_OP = {f"{name}_step{of}": name for name in optimizer_steps.STEPS for of in ("", "_rows")}
+_STEP_OF_OP = {f"{name}_step{of}": name for name in STEPS for of in ("", "_rows")}
 OPS = tuple(sorted([*_RULE_OF_OP, *_STEP_OF_OP, "cast", "count_up_to"]))
 
 

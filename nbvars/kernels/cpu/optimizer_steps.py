@@ -13,17 +13,8 @@ import numpy as np
 from numba import types
 
 from nbvars.checks import message
-from nbvars.kernels import step_rules
 from nbvars.kernels.cpu.compiled import compile_kernel, jit_closure
-from nbvars.kernels.cpu.elements import (
-    Array,
-    Element,
-    contiguous,
-    element_of,
-    expect_arrays,
-    expect_updatable,
-    same_dtype,
-)
+from nbvars.kernels.cpu.elements import contiguous, expect_arrays, expect_updatable
 from nbvars.kernels.cpu.halves import half_of
 from nbvars.kernels.cpu.intrinsics import (
     LINE_BYTES,
@@ -37,36 +28,13 @@ from nbvars.kernels.cpu.intrinsics import (
 )
 from nbvars.kernels.cpu.scatter import ROWS_AHEAD, check_indices, scatter_add
 from nbvars.kernels.cpu.threads import get_num_threads, run_parts
+from nbvars.kernels.elements import Array, Element, element_of, same_dtype
+from nbvars.kernels.step_rules import NUM_SETTINGS, STEPS, slot_dtype_of
 
 PART_BYTES = 1 << 21
 """A thread gets at least so many bytes of the gradient. Of a dense one, two threads are 0.8 to 1.1 times as fast as one
 at 2 MiB and 1.1 to 1.4 at 4 (Zen 4); of rows 0.8 times at 2 MiB and 1.1 to 1.3 at 4.
 """
-
-
-class StepRule(NamedTuple):
-    """A rule of ``step_rules``, how many slots it has, and its settings by name."""
-
-    rule: Callable[..., Any]
-    num_slots: int
-    settings: tuple[str, ...]
-
-
-STEPS: dict[str, StepRule] = {
-    "adadelta": StepRule(step_rules.adadelta_step, 2, ("learning_rate", "1 - rho", "epsilon")),
-    "adagrad": StepRule(step_rules.adagrad_step, 1, ("learning_rate",)),
-    "adam": StepRule(step_rules.adam_step, 2, ("learning_rate", "1 - beta1", "1 - beta2", "epsilon")),
-    "adamw": StepRule(step_rules.adamw_step, 2, ("learning_rate", "1 - beta1", "1 - beta2", "epsilon", "weight_decay")),
-    "centered_rmsprop": StepRule(
-        step_rules.centered_rmsprop_step, 3, ("learning_rate", "1 - decay", "momentum", "epsilon")
-    ),
-    "ftrl": StepRule(step_rules.ftrl_step, 2, ("learning_rate", "learning_rate_power", "l1", "l2", "l2_shrinkage")),
-    "gradient_descent": StepRule(step_rules.gradient_descent_step, 0, ("learning_rate",)),
-    "momentum": StepRule(step_rules.momentum_step, 1, ("learning_rate", "momentum")),
-    "nesterov": StepRule(step_rules.nesterov_step, 1, ("learning_rate", "momentum")),
-    "rmsprop": StepRule(step_rules.rmsprop_step, 2, ("learning_rate", "1 - decay", "momentum", "epsilon")),
-}
-"""The steps by name."""
 
 
 class _Types(NamedTuple):
@@ -152,7 +120,7 @@ def _dense_kernel(name: str, element: Element) -> Callable[..., None]:
             words_at(data_of(slot1) + slot_at, count, slot),
             words_at(data_of(slot2) + slot_at, count, slot),
             words_at(data_of(grad) + at, count, word),
-            settings_of(words_at(data_of(settings), step_rules.NUM_SETTINGS, types.float64)),
+            settings_of(words_at(data_of(settings), NUM_SETTINGS, types.float64)),
         )
 
     signature = types.void(*[any_array] * 6, types.intp, types.intp)
@@ -172,7 +140,7 @@ def _rows_kernel(name: str, element: Element) -> Callable[..., None]:
     def step_rows(param, slot0, slot1, slot2, rows, grads, settings, num_rows, part, num_parts):
         num_slices, width = np.uint64(num_items_of(rows)), num_items_of(param) // num_rows
         places = words_at(data_of(rows), num_items_of(rows), types.int64)
-        given = settings_of(words_at(data_of(settings), step_rules.NUM_SETTINGS, types.float64))
+        given = settings_of(words_at(data_of(settings), NUM_SETTINGS, types.float64))
         params, row_bytes, slot_bytes = data_of(param), width * size, width * slot_size
         first = num_slices * np.uint64(part) // np.uint64(num_parts)
         last = num_slices * np.uint64(part + 1) // np.uint64(num_parts)
@@ -318,13 +286,8 @@ def _checked(
     return element, (first, second, third)
 
 
-def slot_dtype_of(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Return the dtype of the slots of a parameter of ``dtype``."""
-    return np.dtype(np.float32) if dtype.itemsize == 2 else dtype
-
-
 def _vector(settings: Sequence[float]) -> Array:
-    vector = np.zeros(step_rules.NUM_SETTINGS)
+    vector = np.zeros(NUM_SETTINGS)
     vector[: len(settings)] = settings
     return vector
 

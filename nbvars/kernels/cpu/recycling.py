@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from nbvars.checks import message
-from nbvars.kernels.cpu.elements import Array
 from nbvars.kernels.cpu.intrinsics import LINE_BYTES
+from nbvars.kernels.elements import Array
 
 LEAST_KEPT_BYTES = 1 << 21
 """The memory of smaller results is left to ``malloc``."""

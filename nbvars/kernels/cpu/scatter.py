@@ -17,19 +17,10 @@ from numba import njit, types
 from nbvars.checks import message
 from nbvars.errors import InvalidArgumentError
 from nbvars.kernels.cpu.compiled import compile_kernel
-from nbvars.kernels.cpu.elements import (
-    Array,
-    Element,
-    as_words,
-    contiguous,
-    element_of,
-    expect_arrays,
-    expect_updatable,
-    rule_of,
-    same_dtype,
-)
+from nbvars.kernels.cpu.elements import as_words, contiguous, expect_arrays, expect_updatable, rule_of
 from nbvars.kernels.cpu.intrinsics import load_apart, prefetch, store_apart
 from nbvars.kernels.cpu.threads import get_num_threads, run_parts
+from nbvars.kernels.elements import Array, Element, element_of, same_dtype
 
 ROWS_AHEAD = np.uint64(16)
 """So many slices ahead the rows are asked for: far enough to hide memory, near enough to stay in the cache."""

@@ -57,7 +57,13 @@ __all__ = [
     "set_num_threads",
 ]
 
-_TABLES = {"cpu": cpu.KERNELS}
+
+def _table(device_type: str) -> dict[str, Callable[..., Any]]:
+    if device_type == "gpu":
+        from nbvars.kernels.cuda import KERNELS  # takes long, and needs an extra
+
+        return KERNELS
+    return cpu.KERNELS if device_type == "cpu" else {}
 
 
 def find_kernel(op_type: str, device_type: str) -> Callable[..., Any]:
@@ -65,8 +71,9 @@ def find_kernel(op_type: str, device_type: str) -> Callable[..., Any]:
 
     Raises:
         NotFoundError: There is none.
+        ImportError: Of ``"gpu"``, if numba-cuda is not installed.
     """
-    table = _TABLES.get(device_type, {})
+    table = _table(device_type)
     if op_type not in table:
         wrong = f"there is no kernel for {device_type}"
         raise NotFoundError(None, None, message("find_kernel", wrong, op_type, f"one of {sorted(table)}"))

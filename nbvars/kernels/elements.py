@@ -103,7 +103,7 @@ def plain_rule_of(operation: str, element: Element) -> Callable[..., Any]:
     return _RULES[operation][0]
 
 
-def same_dtype(operation: str, argument: str, array: Array, dtype: np.dtype[Any]) -> None:
+def same_dtype(operation: str, argument: str, array: Any, dtype: np.dtype[Any]) -> None:
     """Raise ``TypeError`` unless ``array`` has ``dtype``, in either byte order."""
     if array.dtype != dtype and array.dtype.newbyteorder("=") != dtype:
         raise TypeError(message(operation, f"{argument} has the wrong dtype", array.dtype.name, dtype.name))

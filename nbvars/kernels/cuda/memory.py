@@ -1,0 +1,129 @@
+"""``DeviceArray``: an array in the memory of a GPU."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nbvars.checks import message
+from nbvars.kernels.cuda.backend import backend
+from nbvars.kernels.elements import ALL
+
+_DTYPES = frozenset(ALL)
+
+
+class DeviceArray:
+    """A C-contiguous array in the memory of one GPU.
+
+    Attributes:
+        shape: The shape.
+        dtype: The dtype, in native byte order.
+        device: The number of the GPU.
+        pointer: The address of the first element.
+        size: The number of elements.
+        nbytes: The number of bytes.
+        writeable: Whether updates may change it.
+    """
+
+    __slots__ = ("__weakref__", "_owner", "device", "dtype", "nbytes", "pointer", "shape", "size", "writeable")
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        device: int,
+        pointer: int,
+        owner: Any,
+        writeable: bool = True,
+    ) -> None:
+        # ``owner`` is what keeps the memory.
+        self.shape, self.dtype, self.device, self.pointer = shape, dtype, device, pointer
+        self.size = math.prod(shape)
+        self.nbytes = self.size * dtype.itemsize
+        self.writeable = writeable
+        self._owner = owner
+
+    @property
+    def ndim(self) -> int:
+        """Return the number of axes."""
+        return len(self.shape)
+
+    def reshape(self, shape: tuple[int, ...]) -> DeviceArray:
+        """Return the same memory in another shape, of as many elements."""
+        assert math.prod(shape) == self.size, (self.shape, shape)
+        return DeviceArray(shape, self.dtype, self.device, self.pointer, self._owner, self.writeable)
+
+    def read_only(self) -> DeviceArray:
+        """Return the same memory, which nobody can change through the result."""
+        return DeviceArray(self.shape, self.dtype, self.device, self.pointer, self._owner, writeable=False)
+
+    def copy(self) -> DeviceArray:
+        """Return a copy on the same GPU."""
+        return self.copy_to_device(self.device)
+
+    def copy_to_device(self, device: int) -> DeviceArray:
+        """Return a copy on GPU ``device``."""
+        made = empty(self.shape, self.dtype, device)
+        if self.nbytes:
+            backend.copy_on_device(device, made.pointer, self.pointer, self.nbytes)
+        return made
+
+    def copy_to_host(self) -> npt.NDArray[Any]:
+        """Return a copy in the host's memory, when all that the current stream was asked for is done."""
+        array = np.empty(self.shape, self.dtype)
+        if self.nbytes:
+            backend.copy_to_host(self.device, array, self.pointer)
+        return array
+
+    def overlaps(self, other: DeviceArray) -> bool:
+        """Tell whether both have memory in common."""
+        return self.pointer < other.pointer + other.nbytes and other.pointer < self.pointer + self.nbytes
+
+    def __repr__(self) -> str:
+        return f"DeviceArray(shape={self.shape}, dtype={self.dtype.name}, device='/gpu:{self.device}')"
+
+
+def empty(shape: tuple[int, ...], dtype: np.dtype[Any], device: int) -> DeviceArray:
+    """Return a new array on GPU ``device``.
+
+    Raises:
+        ResourceExhaustedError: The GPU has not so much memory left.
+    """
+    assert dtype in _DTYPES, dtype
+    block = backend.allocate(device, math.prod(shape) * dtype.itemsize)
+    return DeviceArray(shape, dtype, device, block.address, block)
+
+
+def to_device(array: npt.NDArray[Any], device: int) -> DeviceArray:
+    """Return a copy of an array of the host on GPU ``device``; ``array`` may change afterwards."""
+    native = np.ascontiguousarray(array, array.dtype.newbyteorder("=")).reshape(array.shape)
+    made = empty(array.shape, native.dtype, device)
+    if native.nbytes:
+        backend.copy_from_host(device, made.pointer, native)
+    return made
+
+
+def expect_arrays(where: str, **arrays: object) -> None:
+    """Raise unless all ``arrays``, given by the names of the arguments, are on one GPU.
+
+    Raises:
+        TypeError: One is no ``DeviceArray``.
+        ValueError: They are on several devices.
+    """
+    devices = set()
+    for name, array in arrays.items():
+        if not isinstance(array, DeviceArray):
+            raise TypeError(message(where, f"{name} has the wrong type", type(array).__name__, "a DeviceArray"))
+        devices.add(array.device)
+    if len(devices) > 1:
+        got = ", ".join(f"{name} on /gpu:{array.device}" for name, array in arrays.items())  # type: ignore[attr-defined]
+        raise ValueError(message(where, "the arrays are on several devices", got, "one device"))
+
+
+def expect_updatable(where: str, ref: DeviceArray) -> None:
+    """Raise ``ValueError`` unless ``ref`` may be changed."""
+    if not ref.writeable:
+        raise ValueError(message(where, "ref cannot be updated in place", "a read-only array", "a writable one"))

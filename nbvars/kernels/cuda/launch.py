@@ -23,14 +23,22 @@ class Kernel:
         name: Tells it from all others.
         py_func: What is compiled. It works on any number of blocks and threads.
         signature: Its parameters.
+        lowest_capability: The lowest compute capability that has its instructions.
         launch: ``(device, num_blocks, num_threads, *arguments)``: queues it on the current stream.
     """
 
-    __slots__ = ("launch", "name", "py_func", "signature")
+    __slots__ = ("launch", "lowest_capability", "name", "py_func", "signature")
 
-    def __init__(self, name: str, py_func: Callable[..., Any], signature: Signature) -> None:
+    def __init__(
+        self,
+        name: str,
+        py_func: Callable[..., Any],
+        signature: Signature,
+        lowest_capability: tuple[int, int] = (7, 5),
+    ) -> None:
         assert name not in KERNELS, name
         self.name, self.py_func, self.signature = name, py_func, signature
+        self.lowest_capability = lowest_capability
         self.launch: Callable[..., None] = backend.loader(name, py_func, signature)
         KERNELS[name] = self
 

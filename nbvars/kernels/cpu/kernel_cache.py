@@ -22,7 +22,7 @@ def source_digest() -> str:
     """Return a digest of every source file that a kernel is made of."""
     folder = Path(__file__).parent
     digest = hashlib.sha256()
-    for path in sorted([*folder.parent.glob("*rules.py"), *folder.glob("*.py")]):
+    for path in sorted([*folder.parent.glob("*.py"), *folder.glob("*.py")]):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -35,8 +35,7 @@ def _as_if_on(capability: tuple[int, int]) -> Iterator[None]:
 def compile_to_ptx(
     name: str, py_func: Callable[..., Any], signature: Signature, capability: tuple[int, int]
 ) -> tuple[str, str]:
-    """Return the PTX of a kernel, and the name of its entry."""
-    py_func.__name__ = py_func.__qualname__ = re.sub(r"\W+", "_", name)
+    """Return the PTX of a kernel, and the name of its entry, which is ``name`` in letters that PTX allows."""
     parameters = [
         types.CPointer(from_dtype(kind.word)) if isinstance(kind, Pointer) else from_dtype(kind) for kind in signature
     ]
@@ -47,6 +46,12 @@ def compile_to_ptx(
         # x * y + z rounds twice, as it does on the CPU.
         library._nvvm_options["fma"] = False
         (ptx,) = library.get_asm_strs(cc=capability)
-    entry = _ENTRY.search(ptx)
-    assert entry, name
-    return ptx, entry[1]
+    mangled = _ENTRY.search(ptx)
+    assert mangled, name
+    entry = entry_of(name)
+    return ptx.replace(mangled[1], entry), entry
+
+
+def entry_of(name: str) -> str:
+    """Return the name of a kernel's entry, which profilers show."""
+    return re.sub(r"\W+", "_", name)

@@ -21,7 +21,8 @@ from cuda.core import launch as launch_kernel
 
 from nbvars.checks import message
 from nbvars.errors import InternalError, InvalidArgumentError, ResourceExhaustedError
-from nbvars.kernels.cuda.compiling import compile_to_ptx
+from nbvars.kernels.cuda.binaries import machine_code
+from nbvars.kernels.cuda.compiling import entry_of
 from nbvars.kernels.cuda.signature import Signature
 from nbvars.kernels.cuda.streams import current_stream
 
@@ -174,8 +175,8 @@ def loader(name: str, py_func: Callable[..., Any], signature: Signature) -> Call
     configs: dict[tuple[int, int], LaunchConfig] = {}
 
     def load(device: int) -> Any:
-        ptx, entry = compile_to_ptx(name, py_func, signature, compute_capability(device))
-        kernel = loaded[device] = ObjectCode.from_ptx(ptx.encode(), name=name).get_kernel(entry)
+        code = machine_code(name, py_func, signature, compute_capability(device))
+        kernel = loaded[device] = ObjectCode.from_cubin(code, name=name).get_kernel(entry_of(name))
         return kernel
 
     def launch(device: int, num_blocks: int, num_threads: int, *arguments: Any) -> None:

@@ -103,6 +103,16 @@ def plain_rule_of(operation: str, element: Element) -> Callable[..., Any]:
     return _RULES[operation][0]
 
 
+@functools.cache
+def castable(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return ``dtype`` in native byte order; ``TypeError`` if it cannot be cast."""
+    native = dtype.newbyteorder("=")
+    if native not in ALL:
+        expected = f"one of {[known.name for known in ALL]}"
+        raise TypeError(message("cast", "the dtype is not castable", dtype, expected))
+    return np.dtype(native.type)
+
+
 def same_dtype(operation: str, argument: str, array: Any, dtype: np.dtype[Any]) -> None:
     """Raise ``TypeError`` unless ``array`` has ``dtype``, in either byte order."""
     if array.dtype != dtype and array.dtype.newbyteorder("=") != dtype:

@@ -88,3 +88,25 @@ def float32_to_half(x: Any) -> Any:
 def float64_to_half(x: Any) -> Any:
     with np.errstate(all="ignore"):
         return np.uint16(0x7FFF) if x != x else _bits_of_half(np.float64(x).astype(np.float16))
+
+
+def _to_integer(source: str, target: str) -> Callable[[Any], Any]:
+    limits = np.iinfo(target)
+    # Processors make 0 of a NaN where neither side has 64 bits, and else the number whose first bit alone is set.
+    of_nan = 0 if source == "float32" and limits.bits == 32 else limits.min or limits.max // 2 + 1
+
+    def convert(x: Any) -> Any:
+        assert x.dtype == source, x.dtype
+        if x != x:
+            return limits.dtype.type(of_nan)
+        whole = int(np.clip(x, -(2.0**64), 2.0**64))
+        return limits.dtype.type(min(max(whole, limits.min), limits.max))
+
+    return convert
+
+
+FLOAT_TO_INTEGER = {
+    (source, target): _to_integer(source, target)
+    for source in ("float32", "float64")
+    for target in ("int32", "uint32", "int64", "uint64")
+}

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nbvars.kernels.cuda import assign
+from nbvars.kernels.cuda import assign, cast
 
 KERNELS: dict[str, Callable[..., Any]] = {
     "assign": assign.assign,
     "assign_add": assign.assign_add,
     "assign_sub": assign.assign_sub,
+    "cast": cast.cast,
 }

@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 from operator import attrgetter
 
-from nbvars.kernels.cuda import assign
+from nbvars.kernels.cuda import assign, cast
 from nbvars.kernels.cuda.launch import Kernel
 
 
 def all_kernels() -> list[Kernel]:
     """Return every kernel, of every dtype, by name."""
-    kernels = itertools.chain.from_iterable(module.kernels_to_compile() for module in (assign,))
+    kernels = itertools.chain.from_iterable(module.kernels_to_compile() for module in (assign, cast))
     return sorted(kernels, key=attrgetter("name"))

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import logging
 
-from nbvars import compat, errors, keras, kernels, nn, numba_ext, proto, train
+from nbvars import compat, cuda, errors, keras, kernels, nn, numba_ext, proto, train
 from nbvars.autodiff import GradientTape, UnconnectedGradients, gradients
 from nbvars.compat import disable_v2_behavior, enable_v2_behavior
+from nbvars.cuda import synchronize
 from nbvars.devices import (
     DeviceSpec,
     list_devices,
@@ -223,6 +224,7 @@ from nbvars.ops.state_ops import (
 )
 from nbvars.runtime.config import ConfigProto
 from nbvars.runtime.context import device
+from nbvars.runtime.determinism import disable_deterministic_ops, enable_deterministic_ops
 from nbvars.runtime.fetches import IndexedSlicesValue
 from nbvars.runtime.from_dlpack import from_dlpack
 from nbvars.runtime.import_graph import import_graph_def
@@ -356,14 +358,17 @@ __all__ = [
     "convert_to_tensor",
     "cos",
     "count_up_to",
+    "cuda",
     "cumsum",
     "device",
+    "disable_deterministic_ops",
     "disable_eager_execution",
     "disable_v2_behavior",
     "div",
     "divide",
     "double",
     "eager_mode",
+    "enable_deterministic_ops",
     "enable_eager_execution",
     "enable_v2_behavior",
     "equal",
@@ -519,6 +524,7 @@ __all__ = [
     "string",
     "sub",
     "subtract",
+    "synchronize",
     "tanh",
     "tensordot",
     "tile",

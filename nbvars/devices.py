@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import importlib.metadata
+import importlib.util
+import os
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 
 from nbvars.errors import InvalidArgumentError, message
-
-# CUDA kernels do not exist yet, so a GPU could not run anything and is not listed.
-CUDA_KERNELS = False
 
 _FIELDS = ("job", "replica", "task", "device_type", "device_index")
 _FORM = "a string such as '/cpu:0', '/gpu:1' or '/job:ps/task:0/device:CPU:0'"
@@ -189,21 +189,76 @@ def _is_index(text: str) -> bool:
 
 def list_devices() -> list[str]:
     """Return the short names of the devices that can be used: ``"/cpu:0"``, then ``"/gpu:0"`` and so on."""
-    num_gpus = _num_cuda_devices() if CUDA_KERNELS else 0
-    return ["/cpu:0", *(f"/gpu:{index}" for index in range(num_gpus))]
+    return ["/cpu:0", *(f"/gpu:{index}" for index in range(find_gpus().num_devices))]
+
+
+class Gpus(NamedTuple):
+    """What there is of CUDA on this machine."""
+
+    num_devices: int
+    """How many GPUs can be used."""
+    driver: str
+    """The newest CUDA that the driver knows, ``"13.0"`` say; ``"simulator"``; ``""`` without a driver."""
+    wrong: str = ""
+    """Why there are none."""
+    remedy: str = ""
+
+
+_REMEDY = "pip install nbvars[cuda13], or nbvars[cuda12] for drivers of CUDA 12"
+_process = 0
+"""The process that has asked the driver: a forked child of it cannot use CUDA."""
 
 
 @functools.cache
-def _num_cuda_devices() -> int:
-    """Ask the CUDA driver for the number of its devices: 0 where there is no driver."""
+def find_gpus() -> Gpus:
+    """Ask for the GPUs, once: without numba-cuda there are none, nor without a driver that is new enough for it."""
+    if importlib.util.find_spec("numba_cuda") is None:
+        return Gpus(0, "", "numba-cuda is not installed", _REMEDY)
+    if os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0"):
+        return Gpus(1, "simulator")
+    global _process  # noqa: PLW0603 - one driver of the process
+    _process = os.getpid()
+    return _ask_driver()
+
+
+def _ask_driver() -> Gpus:
+    """Ask the CUDA driver for its version, and for the number of its devices."""
+    count, version = ctypes.c_int(0), ctypes.c_int(0)
     try:
         driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
-        num_devices = ctypes.c_int(0)
-        is_known = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(num_devices)) == 0
+        status = driver.cuDriverGetVersion(ctypes.byref(version)) or driver.cuInit(0)
+        status = status or driver.cuDeviceGetCount(ctypes.byref(count))
     # AttributeError: a library of that name that is not the driver.
     except (OSError, AttributeError):
-        return 0
-    return num_devices.value if is_known else 0
+        return Gpus(0, "", "no CUDA driver was found", "install the NVIDIA driver")
+    known = f"{version.value // 1000}.{version.value % 1000 // 10}"
+    needed = _cuda_of_bindings()
+    if version.value // 1000 < needed:
+        wrong = f"the CUDA driver is too old: it knows CUDA {known}, the installed libraries need {needed}.0"
+        return Gpus(0, known, wrong, "update the driver, or install the extra for its CUDA: nbvars[cuda12]")
+    if status not in (0, _NO_DEVICE):
+        return Gpus(0, known, f"the CUDA driver reports error {status}", "see nvidia-smi")
+    if not count.value:
+        return Gpus(0, known, "no CUDA device was found")
+    return Gpus(count.value, known)
+
+
+_NO_DEVICE = 100
+
+
+def _cuda_of_bindings() -> int:
+    """Return the CUDA that the installed libraries are made for, 12 at least."""
+    try:
+        return int(importlib.metadata.version("cuda-bindings").partition(".")[0])
+    except (importlib.metadata.PackageNotFoundError, ValueError):
+        return 12
+
+
+def expect_process_of_cuda() -> None:
+    """Raise ``RuntimeError`` in a child that was forked from a process that used CUDA."""
+    if _process not in (0, os.getpid()):
+        wrong, remedy = "CUDA cannot be used in a forked child", "start processes by `spawn` or `forkserver`"
+        raise RuntimeError(message("CUDA", wrong, "the parent had used it before", "a process of its own", remedy))
 
 
 def resolve_device(device: str | DeviceSpec | None) -> str:
@@ -215,19 +270,22 @@ def resolve_device(device: str | DeviceSpec | None) -> str:
         TypeError: ``device`` is neither a string nor a ``DeviceSpec``.
         ValueError: ``device`` is malformed.
         InvalidArgumentError: The device is not there, or is another machine's.
+        RuntimeError: It is a GPU, and this process was forked from one that used CUDA.
     """
     if device is None or device == "/cpu:0":
         return "/cpu:0"
     spec = device if isinstance(device, DeviceSpec) else DeviceSpec.from_string(device)
-    devices = list_devices()
     name = f"/{(spec.device_type or 'CPU').lower()}:{spec.device_index or 0}"
-    got = name
+    got, remedy = name, ""
     if spec.job not in (None, "localhost") or spec.replica or spec.task:
         wrong, got = "a device of another machine cannot be used", str(device)
-    elif name in devices:
+    elif name == "/cpu:0":
         return name
-    elif spec.device_type == "GPU" and len(devices) == 1:
-        wrong = "no CUDA device was found"
+    elif name in list_devices():
+        expect_process_of_cuda()
+        return name
+    elif spec.device_type == "GPU" and find_gpus().wrong:
+        wrong, remedy = find_gpus()[2:]
     else:
         wrong = "no such device was found"
-    raise InvalidArgumentError(None, None, message("device", wrong, repr(got), f"one of {devices}"))
+    raise InvalidArgumentError(None, None, message("device", wrong, repr(got), f"one of {list_devices()}", remedy))

@@ -63,6 +63,8 @@ class CpuStorage:
 
     __slots__ = ("__weakref__", "_header", "_mutex", "address", "array", "data_address")
 
+    device_type = "cpu"
+
     def __init__(self, value: npt.NDArray[Any]) -> None:
         """Hold a copy of ``value``."""
         # In native byte order, and the one object that arrays of it share.

@@ -11,7 +11,7 @@ from nbvars.autodiff.node import Gradient, Node, Table
 from nbvars.graph.indexed_slices import IndexedSlices
 from nbvars.graph.tensor import GraphTensor, Tensor
 from nbvars.ops.adjoint_ops import places_of, put_elements, put_item, same_static_shape, sum_like
-from nbvars.ops.array_ops import reshape, shape, transpose
+from nbvars.ops.array_ops import identity, reshape, shape, transpose
 from nbvars.ops.cast_ops import cast
 from nbvars.ops.constant_ops import FILL_UP, fill, zeros_like
 from nbvars.ops.getitem_ops import GETITEM
@@ -20,8 +20,18 @@ from nbvars.ops.joining_ops import PAD, TILE, concat, split, stack, unstack
 from nbvars.ops.math_ops import greater_equal
 from nbvars.ops.numerics_ops import check_numerics
 from nbvars.ops.reduction_ops import reduce_sum
+from nbvars.runtime.context import device
 from nbvars.runtime.definition import OpDefinition
 from nbvars.runtime.dispatch import apply_op
+from nbvars.runtime.tensor import ValueTensor
+
+
+def _gradient_of_identity(node: Node, grad: Gradient) -> Gradient:
+    source = node.inputs[0]
+    if not isinstance(grad, ValueTensor) or grad.device == source.device:
+        return grad  # of a copy between devices it goes back to the other one
+    with device(source.device):
+        return identity(grad)
 
 
 def sizes_of(tensor: Tensor) -> Any:
@@ -141,7 +151,7 @@ def _broadcast_to(node: Node, grad: Tensor) -> Tensor:
 
 
 TABLE: Table = {
-    "Identity": lambda node, grad: grad,
+    "Identity": _gradient_of_identity,
     "StopGradient": None,
     "CheckNumerics": _check_numerics,
     "Reshape": _reshaped,

@@ -14,10 +14,10 @@ from nbvars.checks import message
 from nbvars.graph.tensor import Symbolic, TensorLike
 from nbvars.ops.constant_ops import ones_like
 from nbvars.ops.structures import flatten, pack
-from nbvars.runtime.conversion import value_of
+from nbvars.runtime.conversion import borrow
 from nbvars.runtime.definition import OpDefinition
 from nbvars.runtime.recording import listening
-from nbvars.runtime.tensor import BorrowedTensor, EagerTensor, LiveTensor
+from nbvars.runtime.tensor import ValueTensor
 
 WHERE = "GradientTape"
 
@@ -31,7 +31,6 @@ _BY_SHAPE = frozenset(
     )
 )  # fmt: skip
 _BY_SHAPE_AND_INDICES = frozenset(("GatherV2", "GatherNd", "BooleanMask"))
-_CHANGING = (LiveTensor, BorrowedTensor)
 
 
 class GradientTape:
@@ -92,7 +91,7 @@ class GradientTape:
 
     def watched_variables(self) -> tuple[Any, ...]:
         """Return the variables that have been watched, in the order of their first use."""
-        return tuple(source for source in self._sources.values() if not isinstance(source, EagerTensor))
+        return tuple(source for source in self._sources.values() if not isinstance(source, ValueTensor))
 
     def reset(self) -> None:
         """Forget everything recorded so far."""
@@ -119,7 +118,7 @@ class GradientTape:
     ) -> None:
         """Take note of an op if it depends on anything watched."""
         for source in inputs:
-            is_variable = not isinstance(source, EagerTensor)
+            is_variable = not isinstance(source, ValueTensor)
             if is_variable and self._watches_variables and source.trainable and is_differentiable(source):
                 self._watch(source)
         if not any(id(source) in self._tracked for source in inputs):
@@ -193,7 +192,7 @@ def _needed(op_type: str, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _as_it_is_now(tensor: Any) -> Any:
     """Return a tensor that later changes of a variable or of a user's array do not change."""
-    return EagerTensor._wrap(tensor._array.copy(), tensor._device) if isinstance(tensor, _CHANGING) else tensor
+    return tensor._snapshot() if isinstance(tensor, ValueTensor) else tensor
 
 
 def _first_gradient(target: Any, grad: Any) -> Any:
@@ -204,7 +203,7 @@ def _first_gradient(target: Any, grad: Any) -> Any:
         raise TypeError(message(where, "the target has the wrong dtype", target.dtype, "a floating dtype", "use cast"))
     if grad is None:
         return ones_like(target)
-    tensor = value_of(grad, target.dtype.base_dtype, where)
+    tensor = borrow(grad, target.dtype.base_dtype, where)
     if tensor.shape != target.shape:
         raise ValueError(message(where, "output_gradients has the wrong shape", tensor.shape, target.shape))
     return tensor

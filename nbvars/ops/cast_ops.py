@@ -14,7 +14,6 @@ from nbvars.graph.indexed_slices import IndexedSlices
 from nbvars.graph.mode import executing_eagerly
 from nbvars.graph.tensor import GraphTensor, Tensor, TensorLike, TensorValue
 from nbvars.ops.shape_rules import check_number
-from nbvars.runtime.context import current_device
 from nbvars.runtime.definition import Array, OpDefinition, TensorSpec, beyond_memory
 from nbvars.runtime.dispatch import apply_op
 from nbvars.runtime.recording import listening
@@ -40,7 +39,7 @@ def _cast_at_once(x: EagerTensor, target: DType) -> EagerTensor:
     except MemoryError as error:
         raise beyond_memory(CAST.op_type, TensorSpec(x._array.shape, target), error) from error
     array.setflags(write=False)
-    return EagerTensor(array, target, current_device())
+    return EagerTensor(array, target)
 
 
 @overload

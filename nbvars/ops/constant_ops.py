@@ -25,10 +25,11 @@ from nbvars.ops.shape_rules import (
     num_elements,
 )
 from nbvars.runtime.constants import add_constant, fixed_value
+from nbvars.runtime.context import explicit_device
 from nbvars.runtime.conversion import convert_to_tensor, tensor_or_array
 from nbvars.runtime.definition import Array, OpDefinition, TensorSpec
 from nbvars.runtime.dispatch import apply_op
-from nbvars.runtime.tensor import BorrowedTensor, EagerTensor, LiveTensor
+from nbvars.runtime.tensor import ValueTensor
 
 
 def constant(value: TensorValue, dtype: Any = None, shape: Sizes | None = None, name: str | None = None) -> Tensor:
@@ -49,8 +50,10 @@ def constant(value: TensorValue, dtype: Any = None, shape: Sizes | None = None, 
     if not executing_eagerly():
         return _constant_of_graph(value, dtype, shape, name)
     tensor = convert_to_tensor(value, dtype)
-    if isinstance(tensor, (LiveTensor, BorrowedTensor)):
-        tensor = EagerTensor._wrap(tensor._array.copy(), tensor._device)
+    if isinstance(tensor, ValueTensor):
+        tensor = tensor._snapshot()
+        if explicit_device() not in (None, tensor.device):
+            tensor = identity(tensor)
     if shape is None:
         return tensor
     sizes = checked_shape("constant", "shape", as_sizes("constant", "shape", shape))

@@ -20,10 +20,11 @@ from nbvars.graph.tensor import Symbolic, TensorLike, TensorValue
 from nbvars.kernels import find_kernel
 from nbvars.ops.updates import FAMILIES, update
 from nbvars.ops.variable_nodes import add_count_up_to, add_is_initialized, add_update
-from nbvars.runtime.conversion import value_of
+from nbvars.runtime.conversion import operand_on_gpu, tensor_on_gpu, value_of
+from nbvars.storage import CpuStorage
 
 if TYPE_CHECKING:
-    from nbvars.storage import CpuStorage
+    from nbvars.cuda_storage import CudaStorage
     from nbvars.variables.variable import Variable
 
 Array = npt.NDArray[Any]
@@ -41,6 +42,7 @@ class RowUpdate(Protocol):
         updates: TensorValue,
         use_locking: bool = False,
         name: str | None = None,
+        deterministic: bool | None = None,
     ) -> Variable: ...
 
 
@@ -90,7 +92,12 @@ def assign_sub(ref: Variable, value: TensorValue, use_locking: bool = False, nam
 
 
 def scatter_sub(
-    ref: Variable, indices: TensorValue, updates: TensorValue, use_locking: bool = False, name: str | None = None
+    ref: Variable,
+    indices: TensorValue,
+    updates: TensorValue,
+    use_locking: bool = False,
+    name: str | None = None,
+    deterministic: bool | None = None,
 ) -> Variable:
     """Subtract slices of ``updates`` from the rows of ``ref`` that ``indices`` name.
 
@@ -103,6 +110,8 @@ def scatter_sub(
         updates: Shape ``[*indices.shape, *row]``, or a number; converted as ``assign`` does.
         use_locking: Hold the lock of ``ref`` during the update.
         name: Name of the op in graph mode.
+        deterministic: On a GPU, add in the order of ``indices``, which takes longer; if not given, what
+            ``enable_deterministic_ops`` says. On the CPU the order is always that.
 
     Returns:
         ``ref``.
@@ -110,15 +119,21 @@ def scatter_sub(
     Raises:
         TypeError: ``indices`` are not integers, or ``updates`` cannot become the dtype of ``ref``.
         ValueError: ``updates`` has another shape, or ``ref`` no rows.
-        InvalidArgumentError: An index lies outside ``[0, n)``; nothing is written.
+        InvalidArgumentError: An index lies outside ``[0, n)``; nothing is written. Of indices on a GPU only the bad
+            slices are left out, and a later call raises; see ``nbvars.cuda.set_index_checking``.
 
     Source: TensorFlow 1 API pages, ``tf.scatter_sub``.
     """
-    return _update("scatter_sub", ref, indices, updates, use_locking, name)
+    return _update("scatter_sub", ref, indices, updates, use_locking, name, deterministic=deterministic)
 
 
 def scatter_nd_sub(
-    ref: Variable, indices: TensorValue, updates: TensorValue, use_locking: bool = False, name: str | None = None
+    ref: Variable,
+    indices: TensorValue,
+    updates: TensorValue,
+    use_locking: bool = False,
+    name: str | None = None,
+    deterministic: bool | None = None,
 ) -> Variable:
     """Subtract slices of ``updates`` from ``ref`` at positions that name several axes.
 
@@ -128,6 +143,8 @@ def scatter_nd_sub(
         updates: Shape ``[*batch, *slice]``, or a number; converted as ``assign`` does.
         use_locking: Hold the lock of ``ref`` during the update.
         name: Name of the op in graph mode.
+        deterministic: On a GPU, add in the order of ``indices``, which takes longer; if not given, what
+            ``enable_deterministic_ops`` says. On the CPU the order is always that.
 
     Returns:
         ``ref``.
@@ -139,16 +156,21 @@ def scatter_nd_sub(
 
     Source: TensorFlow 1 API pages, ``tf.scatter_nd_sub``.
     """
-    return _update("scatter_nd_sub", ref, indices, updates, use_locking, name)
+    return _update("scatter_nd_sub", ref, indices, updates, use_locking, name, deterministic=deterministic)
 
 
 def _like(model: RowUpdate, op: str, doc: str) -> RowUpdate:
     """Make the public function of an update that takes what ``model`` takes."""
 
     def update(
-        ref: Variable, indices: TensorValue, updates: TensorValue, use_locking: bool = False, name: str | None = None
+        ref: Variable,
+        indices: TensorValue,
+        updates: TensorValue,
+        use_locking: bool = False,
+        name: str | None = None,
+        deterministic: bool | None = None,
     ) -> Variable:
-        return _update(op, ref, indices, updates, use_locking, name)
+        return _update(op, ref, indices, updates, use_locking, name, deterministic=deterministic)
 
     update.__name__ = update.__qualname__ = op
     update.__doc__ = f"{doc}\n\nAll else as ``{model.__name__}``.\n\nSource: TensorFlow 1 API pages, ``tf.{op}``.\n"
@@ -175,7 +197,12 @@ scatter_nd_update = _like(scatter_nd_sub, "scatter_nd_update", "Replace slices o
 
 
 def batch_scatter_update(
-    ref: Variable, indices: TensorValue, updates: TensorValue, use_locking: bool = False, name: str | None = None
+    ref: Variable,
+    indices: TensorValue,
+    updates: TensorValue,
+    use_locking: bool = False,
+    name: str | None = None,
+    deterministic: bool | None = None,
 ) -> Variable:
     """Replace rows within each batch of ``ref``.
 
@@ -185,6 +212,8 @@ def batch_scatter_update(
         updates: Shape ``[*batch, k, *row]``, or a number; converted as ``assign`` does.
         use_locking: Hold the lock of ``ref`` during the update.
         name: Name of the op in graph mode.
+        deterministic: On a GPU, add in the order of ``indices``, which takes longer; if not given, what
+            ``enable_deterministic_ops`` says. On the CPU the order is always that.
 
     Returns:
         ``ref``.
@@ -196,7 +225,7 @@ def batch_scatter_update(
 
     Source: TensorFlow 1 API pages, ``tf.batch_scatter_update``.
     """
-    return _update("batch_scatter_update", ref, indices, updates, use_locking, name)
+    return _update("batch_scatter_update", ref, indices, updates, use_locking, name, deterministic=deterministic)
 
 
 def count_up_to(ref: Variable, limit: int, name: str | None = None) -> Any:
@@ -223,7 +252,8 @@ def count_up_to(ref: Variable, limit: int, name: str | None = None) -> Any:
         raise TypeError(message("count_up_to", "limit has the wrong type", type(limit).__name__, "an integer"))
     if isinstance(ref, Symbolic):
         return add_count_up_to(ref, int(limit), name)
-    before: int = find_kernel("count_up_to", "cpu")(_storage_of("count_up_to", ref).array, int(limit))
+    storage = _storage_of("count_up_to", ref)
+    before: int = find_kernel("count_up_to", storage.device_type)(storage.array, int(limit))
     return before
 
 
@@ -246,8 +276,8 @@ def parts_of(op: str, delta: object) -> tuple[Any, Any]:
     return delta._indices, delta._values
 
 
-def _storage_of(op: str, ref: object) -> CpuStorage:
-    storage: CpuStorage | None = getattr(ref, "_storage", None)
+def _storage_of(op: str, ref: object) -> CpuStorage | CudaStorage:
+    storage: CpuStorage | CudaStorage | None = getattr(ref, "_storage", None)
     if storage is None:
         raise TypeError(message(op, "ref cannot be updated", type(ref).__name__, "a Variable"))
     return storage
@@ -269,13 +299,36 @@ def _as_indices(op: str, indices: Any) -> Array:
 
 
 def _update(
-    op: str, ref: Variable, indices: Any, value: Any, use_locking: bool, name: str | None, validate_shape: bool = True
+    op: str,
+    ref: Variable,
+    indices: Any,
+    value: Any,
+    use_locking: bool,
+    name: str | None,
+    validate_shape: bool = True,
+    deterministic: bool | None = None,
 ) -> Variable:
     """Make an update, or add it to the graph of ``ref``."""
     if isinstance(ref, Symbolic):
         return add_update(op, ref, indices, value, use_locking, name, validate_shape)  # type: ignore[return-value]
-    storage = _storage_of(op, ref)
-    rows = None if FAMILIES[op].rows is None else _as_indices(op, indices)
-    values = value_of(value, ref.dtype, op)._array
-    update(op, storage, rows, values, use_locking, fills=isinstance(value, (numbers.Number, np.generic)))
+    storage, rows = _storage_of(op, ref), None
+    has_rows, fills = FAMILIES[op].rows is not None, isinstance(value, (numbers.Number, np.generic))
+    if isinstance(storage, CpuStorage):
+        rows = _as_indices(op, indices) if has_rows else None
+        values = value_of(value, ref.dtype, op)._array
+    else:
+        storage.raise_pending()
+        device = storage.array.device
+        rows = _as_indices_for_gpu(op, indices, device) if has_rows else None
+        values = operand_on_gpu(op, value, ref.dtype, device)
+    update(op, storage, rows, values, use_locking, fills, deterministic)
     return ref
+
+
+def _as_indices_for_gpu(op: str, indices: Any, device: int) -> Any:
+    """Return ``indices`` as an array of integers: on GPU ``device`` if they are there, else of the host."""
+    tensor = tensor_on_gpu(op, indices, device)
+    if tensor is None:
+        return _as_indices(op, indices)
+    expect_integer(op, "indices", tensor._dtype)
+    return tensor._array

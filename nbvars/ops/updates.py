@@ -6,18 +6,24 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from nbvars.checks import expect_shape, message
 from nbvars.errors import InvalidArgumentError
 from nbvars.kernels import find_kernel
+from nbvars.ops.cuda_rows import rows_on_gpu
 from nbvars.runtime.definition import Array, Shape
+from nbvars.runtime.determinism import is_deterministic
 from nbvars.runtime.indices import check_indices
 from nbvars.storage import CpuStorage
+
+if TYPE_CHECKING:
+    from nbvars.cuda_storage import CudaStorage
 
 _UNLOCKED = contextlib.nullcontext()
 
@@ -36,19 +42,37 @@ class Family(NamedTuple):
     rows: Callable[[str, Array, Array], tuple[Array, Array]] | None
 
 
-def update(op: str, storage: CpuStorage, indices: Array | None, values: Array, use_locking: bool, fills: bool) -> None:
-    """Make the update ``op``; ``fills``: ``values`` is one number, for every element."""
-    family, table = FAMILIES[op], storage.array
+def update(
+    op: str,
+    storage: CpuStorage | CudaStorage,
+    indices: Any,
+    values: Any,
+    use_locking: bool,
+    fills: bool,
+    deterministic: bool | None = None,
+) -> None:
+    """Make the update ``op``; ``fills``: ``values`` is one number, for every element.
+
+    Of a storage on a GPU ``values`` are an array there, or one number of the host, and ``indices`` an array of either.
+    """
+    family = FAMILIES[op]
+    table: Any = storage.array
     expected = family.shape(op, table.shape, None if indices is None else indices.shape)
     if not fills:
         check_update_shape(op, values.shape, expected)
     if indices is None or family.rows is None:
         with storage.locked() if use_locking else _UNLOCKED:
-            find_kernel(op, "cpu")(table, values)
+            find_kernel(op, storage.device_type)(table, values)
         return
-    flat, rows = family.rows(op, table, indices)
+    launch: Callable[..., None]
+    if storage.device_type == "gpu":
+        launch = functools.partial(find_kernel(kernel_of(op), "gpu"), deterministic=is_deterministic(deterministic))
+        flat, rows = rows_on_gpu(op, family.rows, table, indices)
+    else:
+        launch = find_kernel(kernel_of(op), "cpu")
+        flat, rows = family.rows(op, table, indices)
     with storage.locked() if use_locking else _UNLOCKED:
-        find_kernel(kernel_of(op), "cpu")(flat, rows, values)
+        launch(flat, rows, values)
 
 
 def check_update_shape(op: str, got: tuple[int, ...], expected: Shape) -> None:
@@ -94,7 +118,7 @@ def _position_rows(op: str, table: Array, positions: Array) -> tuple[Array, Arra
     rows = np.zeros(positions.shape[:-1], np.int64)
     for axis, size in enumerate(axes):
         rows = rows * size + positions[..., axis].astype(np.int64)
-    return table.reshape(math.prod(axes), *row), rows
+    return table.reshape((math.prod(axes), *row)), rows
 
 
 def _check_positions(op: str, positions: Array, axes: tuple[int, ...]) -> None:
@@ -124,7 +148,7 @@ def _batch_rows(op: str, table: Array, positions: Array) -> tuple[Array, Array]:
     num_rows, row = table.shape[len(batch)], table.shape[positions.ndim :]
     check_indices(op, positions, num_rows)
     first_row = np.arange(math.prod(batch), dtype=np.int64).reshape(*batch, 1) * num_rows
-    return table.reshape(math.prod(batch) * num_rows, *row), positions.astype(np.int64) + first_row
+    return table.reshape((math.prod(batch) * num_rows, *row)), positions.astype(np.int64) + first_row
 
 
 _DENSE = Family(_dense_shape, None)

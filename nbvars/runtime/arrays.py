@@ -59,7 +59,7 @@ def from_array(where: str, array: Array, dtype: DType | None) -> Array:
         array = array.astype(found.numpy_dtype)
     if dtype is None or dtype is found:
         return array
-    if _RANKS[found] > _RANKS[dtype]:
+    if not can_become(found, dtype):
         remedy = "convert the array with astype first" if array.ndim else "use cast"
         raise TypeError(wrong_dtype(where, found, dtype, remedy))
     result: Array = quietly(array.astype, dtype.numpy_dtype)
@@ -141,6 +141,11 @@ def _rank(dtype: DType) -> int:
     if dtype.is_integer:
         return 1 if dtype.is_unsigned else 2
     return 0 if dtype.is_bool else 3 if dtype.is_floating else 4
+
+
+def can_become(found: DType, dtype: DType) -> bool:
+    """Tell whether NumPy's ``same_kind`` rule lets arrays of ``found`` become ``dtype``."""
+    return _RANKS[found] <= _RANKS[dtype]
 
 
 _RANKS = {dtype: _rank(dtype) for dtype in dtypes.ALL}

@@ -29,6 +29,16 @@ def current_device() -> str:
     return _scopes.device
 
 
+def explicit_device() -> str | None:
+    """Return the device that this thread's scopes name; ``None`` where they leave it open."""
+    return None if _scopes.spec.device_type is None else _scopes.device
+
+
+def anywhere() -> AbstractContextManager[None]:
+    """Have the ops of a ``with`` block run where their tensors are, and on the CPU those that have none."""
+    return _eager_device(None)
+
+
 def device(name: str | Device) -> AbstractContextManager[None]:
     """Run the ops of a ``with`` block, in this thread, on the device ``name``.
 

@@ -16,6 +16,7 @@ from nbvars.graph.mode import executing_eagerly
 from nbvars.graph.tensor import OPERATORS, GraphTensor, Symbolic, Tensor, TensorLike, TensorValue
 from nbvars.runtime.arrays import (
     DEFAULTS,
+    SEQUENCES,
     as_array,
     collect_types,
     from_array,
@@ -30,7 +31,9 @@ from nbvars.runtime.arrays import (
 )
 from nbvars.runtime.constants import add_constant, static_value
 from nbvars.runtime.context import current_device
-from nbvars.runtime.tensor import DTYPE_OF, BorrowedTensor, EagerTensor, LiveTensor
+from nbvars.runtime.cuda_arrays import borrow_on_gpu, is_on_gpu, on_another_device
+from nbvars.runtime.cuda_tensor import BorrowedCudaTensor, CudaTensor, LiveCudaTensor, upload
+from nbvars.runtime.tensor import DTYPE_OF, BorrowedTensor, EagerTensor, LiveTensor, ValueTensor
 from nbvars.runtime.text import as_text, is_text
 from nbvars.shapes import Dimension, TensorShape
 
@@ -74,16 +77,24 @@ def convert_to_tensor(
     if not executing_eagerly() or isinstance(value, Symbolic):
         return graph_tensor_of(value, name or "Const", None if dtype is None else as_dtype(dtype).base_dtype)
     tensor = borrow(value, None if dtype is None else as_numeric_dtype(dtype))
+    if isinstance(tensor, BorrowedCudaTensor):
+        return tensor._snapshot()
     if not isinstance(tensor, EagerTensor) or isinstance(value, (TensorLike, IndexedSlices)):
         return tensor
-    return _apart_from(value, tensor)
+    return _placed(_apart_from(value, tensor))
+
+
+def _placed(tensor: EagerTensor) -> ValueTensor:
+    """Return a new tensor on the device of this thread's ops."""
+    place = current_device()
+    return tensor if place == "/cpu:0" else upload(tensor, place)
 
 
 def _apart_from(value: Any, tensor: EagerTensor) -> EagerTensor:
     """Return ``tensor``, copied if it lies in the memory of an array that a user may change."""
     if np.may_share_memory(tensor._array, memory_of(value)):
-        return EagerTensor._wrap(tensor._array.copy(), tensor._device)
-    return tensor if type(tensor) is EagerTensor else EagerTensor._wrap(tensor._array, tensor._device)
+        return EagerTensor._wrap(tensor._array.copy())
+    return tensor if type(tensor) is EagerTensor else EagerTensor._wrap(tensor._array)
 
 
 def graph_tensor_of(
@@ -108,11 +119,13 @@ def tensor_or_array(
     tensor = _from_list(where, value, dtype, name) if is_sequence(value) else borrow(value, dtype, where)
     if isinstance(tensor, GraphTensor):
         return tensor
-    assert isinstance(tensor, EagerTensor)
-    if type(tensor) is LiveTensor:
+    assert isinstance(tensor, ValueTensor)
+    if isinstance(tensor, (LiveTensor, LiveCudaTensor)):
         wrong = "an eager variable cannot become part of a graph"
         remedy = "make the variable in the graph, or pass read_value() for a constant"
         raise TypeError(message(where, wrong, repr(value), "a variable or tensor of the graph", remedy))
+    if not isinstance(tensor, EagerTensor):
+        return tensor._array_of()
     return _apart_from(value, tensor)._array
 
 
@@ -121,12 +134,46 @@ def _holds_tensor(value: Any) -> bool:
 
 
 def value_of(value: Any, dtype: DType | None = None, where: str = "convert_to_tensor") -> EagerTensor:
-    """Convert as ``borrow`` what has a value; a tensor of a graph, which has none yet, is a ``TypeError``."""
+    """Convert as ``borrow`` what has a value on the CPU; a tensor of a graph, which has none yet, is a ``TypeError``.
+
+    Raises:
+        InvalidArgumentError: The value is on a GPU.
+    """
     tensor = borrow(value, dtype, where)
+    if isinstance(tensor, CudaTensor):
+        raise on_another_device(where, tensor.device, "/cpu:0")
     if not isinstance(tensor, EagerTensor):
         wrong = "a tensor of a graph has no value before a Session runs it"
         raise TypeError(message(where, wrong, repr(tensor), "a value, or a variable of that graph"))
     return tensor
+
+
+def tensor_on_gpu(where: str, value: Any, device: int, dtype: DType | None = None) -> CudaTensor | None:
+    """Return ``value`` as a tensor on GPU ``device`` if it is there already; ``None`` if it is the host's.
+
+    Raises:
+        InvalidArgumentError: It is a tensor or variable of another device, and not of one element.
+    """
+    if isinstance(value, (np.ndarray, *DEFAULTS, *SEQUENCES)):
+        return None
+    is_foreign = not isinstance(value, (TensorLike, IndexedSlices)) and is_on_gpu(value)
+    tensor = borrow_on_gpu(where, value, dtype) if is_foreign else borrow(value, dtype, where)
+    if isinstance(tensor, CudaTensor):
+        if tensor._array.device != device:
+            raise on_another_device(where, tensor.device, f"/gpu:{device}")
+        return tensor
+    if isinstance(tensor, EagerTensor) and isinstance(value, TensorLike) and tensor._array.ndim:
+        raise on_another_device(where, tensor.device, f"/gpu:{device}")
+    return None
+
+
+def operand_on_gpu(where: str, value: Any, dtype: DType, device: int) -> Any:
+    """Return ``value`` as an array of ``dtype`` on GPU ``device``, or as one of the host if it has one element."""
+    there = tensor_on_gpu(where, value, device, dtype)
+    if there is not None:
+        return there._array
+    tensor = value_of(value, dtype, where)
+    return upload(tensor, f"/gpu:{device}")._array if tensor._array.ndim else tensor._array
 
 
 def borrow(value: Any, dtype: DType | None = None, where: str = "convert_to_tensor") -> Tensor:
@@ -135,7 +182,7 @@ def borrow(value: Any, dtype: DType | None = None, where: str = "convert_to_tens
     The result is an ``EagerTensor`` even in graph mode, unless ``value`` is, or holds, something of a graph.
     """
     if type(value) is np.ndarray:
-        return BorrowedTensor._wrap(from_array(where, value, dtype), current_device())
+        return BorrowedTensor._wrap(from_array(where, value, dtype))
     if type(value) in DEFAULTS:
         array = from_python(where, value, DEFAULTS[type(value)], dtype)
     elif isinstance(value, TensorLike):
@@ -151,8 +198,20 @@ def borrow(value: Any, dtype: DType | None = None, where: str = "convert_to_tens
     elif isinstance(value, (TensorShape, Dimension)):
         return borrow(sizes_of(where, value), dtype, where)
     else:
-        return BorrowedTensor._wrap(from_array(where, as_array(value), dtype), current_device())
-    return EagerTensor._wrap(array, current_device())
+        return _from_foreign(where, value, dtype)
+    return EagerTensor._wrap(array)
+
+
+def _from_foreign(where: str, value: Any, dtype: DType | None) -> ValueTensor:
+    """Return an array of another library as a tensor, on the device where it is."""
+    try:
+        array = as_array(value)
+        if array.dtype.kind != "O" or not is_on_gpu(value):
+            return BorrowedTensor._wrap(from_array(where, array, dtype))
+    except TypeError:  # CuPy's and torch's, for arrays on a GPU
+        if not is_on_gpu(value):
+            raise
+    return borrow_on_gpu(where, value, dtype)
 
 
 _TENSORS = (TensorLike, IndexedSlices)
@@ -189,11 +248,11 @@ def match(where: str, *values: Any) -> list[Any]:
 def _from_list(where: str, value: Sequence[Any], dtype: DType | None, name: str) -> Tensor:
     """Return nested lists as a tensor; in a graph, if they hold something of one, by an operation called ``name``."""
     elements = _from_sequence(where, value, dtype, name)
-    return elements if isinstance(elements, GraphTensor) else EagerTensor._wrap(elements, current_device())
+    return elements if isinstance(elements, Tensor) else BorrowedTensor._wrap(elements)
 
 
-def _from_sequence(where: str, value: Sequence[Any], dtype: DType | None, name: str) -> Array | GraphTensor:
-    """Return nested lists as an array; as a tensor of a graph, if they hold one."""
+def _from_sequence(where: str, value: Sequence[Any], dtype: DType | None, name: str) -> Array | Tensor:
+    """Return nested lists as an array; as a tensor of a graph or GPU, if they hold one."""
     leaves: set[type] = set()
     collect_types(value, leaves)
     if any(issubclass(leaf, (TensorLike, IndexedSlices)) for leaf in leaves):
@@ -203,14 +262,14 @@ def _from_sequence(where: str, value: Sequence[Any], dtype: DType | None, name: 
     return from_leaves(where, value, leaves, dtype)
 
 
-def _stacked(where: str, value: Sequence[Any], dtype: DType | None, name: str) -> Array | GraphTensor:
+def _stacked(where: str, value: Sequence[Any], dtype: DType | None, name: str) -> Array | Tensor:
     """Return nested lists that contain tensors as an array; numbers take the dtype of the tensors."""
     if dtype is None:
         dtype = _dtype_of_tensors(value)
-    has_symbols = False
+    has_others = False  # than arrays of the host
 
     def converted(element: Any) -> Any:
-        nonlocal has_symbols
+        nonlocal has_others
         if is_sequence(element):
             return [converted(inner) for inner in element]
         if executing_eagerly() and dtype is not dtypes.string:
@@ -218,20 +277,20 @@ def _stacked(where: str, value: Sequence[Any], dtype: DType | None, name: str) -
             found = tensor._array if isinstance(tensor, EagerTensor) else tensor
         else:
             found = tensor_or_array(element, dtype, where)
-        has_symbols = has_symbols or isinstance(found, GraphTensor)
+        has_others = has_others or isinstance(found, Tensor)
         return found
 
     def packed(element: Any) -> Any:
         if not is_sequence(element):
             return element
         parts = [packed(inner) for inner in element]
-        if any(isinstance(part, GraphTensor) for part in parts):
+        if any(isinstance(part, Tensor) for part in parts):
             return OPERATORS["stack"](parts, name=name)
         return regular(where, parts, None if dtype is None else dtype.numpy_dtype)
 
     elements = converted(value)
-    if has_symbols:
-        stacked: GraphTensor = packed(elements)
+    if has_others:
+        stacked: Tensor = packed(elements)
         return stacked
     return regular(where, elements, None if dtype is None else dtype.numpy_dtype)
 

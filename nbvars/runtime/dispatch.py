@@ -10,8 +10,9 @@ from nbvars.dtypes import DType
 from nbvars.graph.mode import executing_eagerly
 from nbvars.graph.tensor import GraphTensor, Tensor
 from nbvars.runtime.building import add_op
-from nbvars.runtime.context import current_device
+from nbvars.runtime.context import current_device, device, explicit_device
 from nbvars.runtime.conversion import borrow
+from nbvars.runtime.cuda_dispatch import OF_HOST, copy_to, device_of_op, run_on_gpu
 from nbvars.runtime.definition import Array, OpDefinition, TensorSpec, beyond_memory, check_rank
 from nbvars.runtime.quiet import quietly
 from nbvars.runtime.recording import listening, record
@@ -25,6 +26,8 @@ def apply_op(definition: OpDefinition, *inputs: Any, name: str | None = None, **
     """
     if not executing_eagerly():
         return add_op(definition, inputs, name, attrs)
+    if current_device() != "/cpu:0":
+        return _apply_elsewhere(definition, inputs, name, attrs)
     tensors, arrays, specs, lent = [], [], [], []
     outputs: tuple[EagerTensor, ...]
     for value in inputs:
@@ -33,7 +36,7 @@ def apply_op(definition: OpDefinition, *inputs: Any, name: str | None = None, **
             # The memory of a variable or of a user's array may change later: no result may share it.
             tensor = borrow(value)
             if not isinstance(tensor, EagerTensor):
-                return add_op(definition, inputs, name, attrs)
+                return _apply_elsewhere(definition, inputs, name, attrs)
             lent.append(tensor._array)
         array = tensor._array
         tensors.append(tensor)
@@ -57,6 +60,30 @@ def apply_op(definition: OpDefinition, *inputs: Any, name: str | None = None, **
     return outputs[0] if type(spec) is TensorSpec else cast("Tensor", outputs)
 
 
+def _apply_elsewhere(
+    definition: OpDefinition, inputs: tuple[Any, ...], name: str | None, attrs: dict[str, Any]
+) -> Tensor:
+    """Run an op of eager mode that concerns a GPU, or add it to the graph of an input."""
+    tensors: list[Any] = [borrow(value) for value in inputs]
+    if any(isinstance(value, GraphTensor) for value in (*tensors, *attrs.values())):
+        return add_op(definition, inputs, name, attrs)
+    if definition.op_type == "Identity":
+        return copy_to(explicit_device(), *tensors)
+    place = device_of_op(definition.op_type, tensors, explicit_device())
+    if place != "/cpu:0":
+        return cast("Tensor", run_on_gpu(definition, tensors, attrs, place))
+    with device("/cpu:0"):
+        made = apply_op(definition, *tensors, name=name, **attrs)
+    if definition.op_type in OF_HOST:
+        return made
+    return tuple(map(_at_home, made)) if isinstance(made, tuple) else _at_home(made)
+
+
+def _at_home(tensor: Any) -> Tensor:
+    """Return what an op made of values of the host on the device of this thread's ops."""
+    return copy_to(explicit_device(), tensor)
+
+
 def apply_op_to_many(
     definition: OpDefinition, *inputs: Any, name: str | None = None, **attrs: Any
 ) -> tuple[Tensor, ...]:
@@ -70,4 +97,4 @@ def _as_result(result: Any, dtype: DType, lent: list[Array]) -> EagerTensor:
     if lent and any(np.may_share_memory(array, other) for other in lent):
         array = array.copy()
     array.flags.writeable = False
-    return EagerTensor(array, dtype, current_device())
+    return EagerTensor(array, dtype)

@@ -6,7 +6,6 @@ is put right after NumPy has made it, and before NumPy reads it.
 
 from __future__ import annotations
 
-import ctypes
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -15,59 +14,18 @@ import numpy.typing as npt
 
 from nbvars import dtypes
 from nbvars.checks import message
+from nbvars.kernels.capsules import KINDS, VERSION, managed_in
 
 Array = npt.NDArray[Any]
 
 CPU = (1, 0)
 """Type and number of the device, in DLPack's numbers."""
-_VERSION = (1, 0)
 _DEVICES = {1, 3, 11, 13}
 """The types of devices whose memory the CPU can read: its own, that pinned for CUDA or ROCm, and CUDA's managed."""
-_UNSIGNED, _BFLOAT = 1, 4
+_UNSIGNED, _BFLOAT = KINDS["u"], KINDS["V"]
 BFLOAT16 = dtypes.bfloat16.numpy_dtype
 # NumPy 2.0 knows DLPack 0.8 only.
 _NUMPY_KNOWS_VERSIONS = np.lib.NumpyVersion(np.__version__) >= "2.1.0"
-
-
-class _Tensor(ctypes.Structure):
-    """The beginning of ``DLTensor``."""
-
-    _fields_ = (
-        ("data", ctypes.c_void_p),
-        ("device", ctypes.c_int32 * 2),
-        ("ndim", ctypes.c_int32),
-        ("code", ctypes.c_uint8),
-        ("bits", ctypes.c_uint8),
-        ("lanes", ctypes.c_uint16),
-    )
-
-
-class _VersionedTensor(ctypes.Structure):
-    """The beginning of ``DLManagedTensorVersioned``; the older ``DLManagedTensor`` begins with its ``DLTensor``."""
-
-    _fields_ = (
-        ("version", ctypes.c_uint32 * 2),
-        ("manager_ctx", ctypes.c_void_p),
-        ("deleter", ctypes.c_void_p),
-        ("flags", ctypes.c_uint64),
-        ("tensor", _Tensor),
-    )
-
-
-_OFFSETS = {b"dltensor": 0, b"dltensor_versioned": _VersionedTensor.tensor.offset}
-# New objects: to set the types of ``ctypes.pythonapi``'s own would set them for everybody.
-_is_valid = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.c_char_p)(("PyCapsule_IsValid", ctypes.pythonapi))
-_pointer = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
-    ("PyCapsule_GetPointer", ctypes.pythonapi)
-)
-
-
-def _tensor_in(capsule: Any) -> _Tensor:
-    """Return the ``DLTensor`` in a capsule that nobody has taken yet."""
-    for name, offset in _OFFSETS.items():
-        if _is_valid(capsule, name):
-            return _Tensor.from_address(_pointer(capsule, name) + offset)
-    raise BufferError(message("from_dlpack", "this is no capsule of DLPack", repr(capsule), "one not used before"))
 
 
 def to_dlpack(
@@ -86,7 +44,7 @@ def to_dlpack(
     can_be_read_only = _NUMPY_KNOWS_VERSIONS and max_version is not None and max_version[0] >= 1
     if copy is False and not can_be_read_only:
         wrong = "only DLPack 1.0 can tell that the memory is read-only"
-        raise BufferError(message("__dlpack__", wrong, f"max_version={max_version}", _VERSION, "pass copy=True"))
+        raise BufferError(message("__dlpack__", wrong, f"max_version={max_version}", VERSION, "pass copy=True"))
     is_bfloat16 = array.dtype == BFLOAT16
     known = array.view(np.uint16) if is_bfloat16 else array
     if copy or not can_be_read_only:
@@ -95,7 +53,7 @@ def to_dlpack(
     else:
         capsule = known.__dlpack__(max_version=max_version)
     if is_bfloat16:
-        _tensor_in(capsule).code = _BFLOAT
+        managed_in(capsule)[1].tensor.code = _BFLOAT
     return capsule
 
 
@@ -133,7 +91,7 @@ def array_from_dlpack(value: Any, copy: bool | None = None) -> Array:
         remedy = "copy it to the CPU first"
         raise BufferError(message("from_dlpack", "the memory is not on the CPU", f"device {device}", CPU, remedy))
     capsule, is_copied = _capsule_from(value, copy)
-    tensor = _tensor_in(capsule)
+    tensor = managed_in(capsule)[1].tensor
     code, bits, lanes = tensor.code, tensor.bits, tensor.lanes
     is_bfloat16 = (code, bits, lanes) == (_BFLOAT, 16, 1)
     if is_bfloat16:
@@ -154,7 +112,7 @@ def _capsule_from(value: Any, copy: bool | None) -> tuple[Any, bool]:
     if _NUMPY_KNOWS_VERSIONS:
         asked = {} if copy is None else {"copy": copy}
         try:
-            return value.__dlpack__(max_version=_VERSION, **asked), bool(copy)
+            return value.__dlpack__(max_version=VERSION, **asked), bool(copy)
         except TypeError:  # a library from before DLPack 1.0, without these arguments
             pass
     return value.__dlpack__(), False

@@ -24,7 +24,7 @@ def first_elements(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return array[..., : MOST_COLUMNS + 1].copy() if array.ndim else array.copy()
 
 
-def size_of(array: npt.NDArray[Any]) -> str:
+def size_of(array: Any) -> str:
     """Return the size of an array in words."""
     return f"{array.nbytes:,} bytes, {array.size:,} element{'' if array.size == 1 else 's'}"
 

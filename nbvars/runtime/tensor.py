@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from nbvars.checks import message
+from nbvars.devices import list_devices
 from nbvars.dtypes import ALL, DType, as_dtype
 from nbvars.graph.tensor import Tensor, TensorLike
 from nbvars.runtime.array_protocols import ArrayProtocols, Buffer
@@ -49,10 +50,10 @@ class HasValue(ArrayProtocols, TensorLike):
         return len(array)
 
     def __iter__(self) -> Iterator[Tensor]:
-        tensor: EagerTensor = self._as_tensor()
+        tensor: ValueTensor = self._as_tensor()
         if tensor._array.ndim == 0:
             raise TypeError(message("iter", "a scalar cannot be iterated over", "rank 0", "rank 1 or more"))
-        return (tensor[i] for i in range(len(tensor._array)))
+        return (tensor[i] for i in range(tensor._array.shape[0]))
 
     def __bool__(self) -> bool:
         return bool(self._single("bool", "use reduce_any or reduce_all"))
@@ -84,28 +85,18 @@ class HasValue(ArrayProtocols, TensorLike):
         return format(self._single("format"), format_spec) if format_spec else str(self)
 
 
-class EagerTensor(HasValue, Buffer, Tensor):
-    """An immutable array of numbers; the ops make them, and ``constant`` does.
+class ValueTensor(HasValue, Tensor):
+    """A tensor that has its value at hand, on whatever device: ``_array`` is an array there."""
 
-    Source: TensorFlow 2 API pages, ``tf.Tensor``.
-    """
+    __slots__ = ("_array",)
 
-    __slots__ = ("_array", "_device")
+    _array: Any
 
-    def __init__(self, array: npt.NDArray[Any], dtype: DType, device: str) -> None:
-        # For the library: ``array`` is read-only, and ``dtype`` is its dtype.
-        self._array = array
-        self._dtype = dtype
-        self._device = device
+    def _as_tensor(self) -> Self:
+        return self
 
-    @classmethod
-    def _wrap(cls, array: npt.NDArray[Any], device: str = "/cpu:0") -> EagerTensor:
-        """Return a tensor over the memory of ``array``, whose later changes show through."""
-        view = array.view()
-        view.flags.writeable = False
-        return cls(view, DTYPE_OF.get(array.dtype) or as_dtype(array.dtype), device)
-
-    def _as_tensor(self) -> EagerTensor:
+    def _snapshot(self) -> ValueTensor:
+        """Return a tensor that no later change reaches: this one, or a copy."""
         return self
 
     def eval(self, feed_dict: Any = None, session: Any = None) -> npt.NDArray[Any]:
@@ -117,10 +108,45 @@ class EagerTensor(HasValue, Buffer, Tensor):
         """Return the shape."""
         return TensorShape(self._array.shape)
 
+    def __copy__(self) -> ValueTensor:
+        return self._snapshot()
+
+    def __deepcopy__(self, memo: Any) -> ValueTensor:
+        return self._snapshot()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return restored, (self._array_of(), self.device)
+
+
+class EagerTensor(Buffer, ValueTensor):
+    """An immutable array of numbers; the ops make them, and ``constant`` does.
+
+    Source: TensorFlow 2 API pages, ``tf.Tensor``.
+    """
+
+    __slots__ = ()
+
+    _array: npt.NDArray[Any]
+
+    def __init__(self, array: npt.NDArray[Any], dtype: DType) -> None:
+        # For the library: ``array`` is read-only, and ``dtype`` is its dtype.
+        self._array = array
+        self._dtype = dtype
+
+    @classmethod
+    def _wrap(cls, array: npt.NDArray[Any]) -> EagerTensor:
+        """Return a tensor over the memory of ``array``, whose later changes show through."""
+        view = array.view()
+        view.flags.writeable = False
+        return cls(view, DTYPE_OF.get(array.dtype) or as_dtype(array.dtype))
+
+    def _array_of(self) -> npt.NDArray[Any]:
+        return self._array
+
     @property
     def device(self) -> str:
-        """Return the device that holds the value, such as ``"/cpu:0"``."""
-        return self._device
+        """Return the device that holds the value: ``"/cpu:0"``."""
+        return "/cpu:0"
 
     def __repr__(self) -> str:
         text = str(self._array)
@@ -130,17 +156,8 @@ class EagerTensor(HasValue, Buffer, Tensor):
 
     def _repr_html_(self) -> str:
         array = self._array
-        facts = {"shape": array.shape, "dtype": self._dtype.name, "device": self._device, "size": size_of(array)}
+        facts = {"shape": array.shape, "dtype": self._dtype.name, "device": self.device, "size": size_of(array)}
         return to_html("nbvars.Tensor", facts, array.ndim, first_elements(array))
-
-    def __copy__(self) -> EagerTensor:
-        return self
-
-    def __deepcopy__(self, memo: Any) -> EagerTensor:
-        return self
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (self._array, self._device)
 
 
 class LiveTensor(EagerTensor):
@@ -151,22 +168,27 @@ class LiveTensor(EagerTensor):
 
     __slots__ = ()
 
-    def __copy__(self) -> EagerTensor:
-        return EagerTensor._wrap(self._array.copy(), self._device)
-
-    def __deepcopy__(self, memo: Any) -> EagerTensor:
-        return self.__copy__()
+    def _snapshot(self) -> EagerTensor:
+        return EagerTensor._wrap(self._array.copy())
 
 
 class BorrowedTensor(EagerTensor):
-    """A user's array on its own memory, as an op takes it: later changes show through it.
+    """What a user gives in the place of a tensor: an array on its own memory, whose later changes show, or a list.
 
     Of the public functions only ``from_dlpack`` returns one.
     """
 
     __slots__ = ()
 
+    def _snapshot(self) -> EagerTensor:
+        return EagerTensor._wrap(self._array.copy())
 
-def _restore(array: npt.NDArray[Any], device: str) -> EagerTensor:
-    """Return the tensor that was pickled."""
-    return EagerTensor._wrap(array, device)
+
+def restored(array: npt.NDArray[Any], device: str) -> Tensor:
+    """Return the tensor that was pickled: on its device, if that is here."""
+    tensor = EagerTensor._wrap(array)
+    if device == "/cpu:0" or device not in list_devices():
+        return tensor
+    from nbvars.runtime.cuda_tensor import upload
+
+    return upload(tensor, device)

@@ -16,7 +16,6 @@ from nbvars.graph.graph import name_scope
 from nbvars.graph.mode import executing_eagerly
 from nbvars.runtime.context import current_device, device
 from nbvars.runtime.tensor import EagerTensor
-from nbvars.storage import CpuStorage
 
 if TYPE_CHECKING:
     from nbvars.variables.variable import Variable
@@ -33,7 +32,7 @@ def reduced(variable: Variable) -> tuple[Any, ...]:
     fields = {
         "value": EagerTensor._wrap(variable._storage.read()),  # which a deep copy need not copy
         "name": variable._name,
-        "device": variable._device,
+        "device": variable.device,
         "trainable": variable._trainable,
         "collections": variable._keys,
         "recorded": variable._recorded,
@@ -54,13 +53,13 @@ def restored(new: Callable[[], Variable], version: Any, fields: dict[str, Any]) 
         remedy = "load it with the nbvars that wrote it and save the value by train.Saver"
         raise ValueError(message("pickle", "the format of the variable is unknown", version, FORMAT, remedy))
     expect_eager_mode("a copy or pickle of an eager variable is one too")
-    variable = new()
-    variable.__setstate__(dict.fromkeys(_LATER))
     # The machine that wrote the pickle may have had other devices. The name has its scopes already.
-    place = fields["device"] if fields["device"] in list_devices() else current_device()
-    with device(place), name_scope(None):
+    place = fields["device"]
+    with device(place if place == "/cpu:0" or place in list_devices() else current_device()), name_scope(None):
+        variable = new()
+        variable.__setstate__(dict.fromkeys(_LATER))
         names = ("name", "trainable", "collections", "recorded")
-        variable._set_up(CpuStorage(fields["value"]._array), *(fields[each] for each in names))
+        variable._set_up(variable._new_storage(fields["value"], None), *(fields[each] for each in names))
     return variable
 
 

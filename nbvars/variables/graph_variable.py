@@ -221,10 +221,12 @@ class GraphVariable(Symbolic, Variable):
         reference = add_update("assign_sub", self, None, delta, use_locking, name)
         return reference if read_value else reference.op
 
-    def _scatter(self, operation: str, delta: IndexedSlices, use_locking: bool, name: str | None) -> Any:
+    def _scatter(
+        self, operation: str, delta: IndexedSlices, use_locking: bool, name: str | None, deterministic: bool | None
+    ) -> Any:
         op = f"scatter_{operation}"
         scatter: state_ops.RowUpdate = getattr(state_ops, op)
-        return scatter(self, *state_ops.parts_of(op, delta), use_locking, name)
+        return scatter(self, *state_ops.parts_of(op, delta), use_locking, name, deterministic)
 
     def count_up_to(self, limit: int) -> Any:
         """Return the tensor of the count before 1 is added, as ``nbvars.count_up_to``."""

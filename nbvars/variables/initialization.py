@@ -22,7 +22,6 @@ from nbvars.ops.joining_ops import stack
 from nbvars.ops.math_ops import logical_not
 from nbvars.ops.variable_nodes import add_is_initialized, reference_of
 from nbvars.runtime.building import entered
-from nbvars.runtime.context import current_device
 from nbvars.runtime.conversion import convert_to_tensor
 from nbvars.runtime.tensor import EagerTensor
 from nbvars.variables.collections import global_variables, local_variables
@@ -103,7 +102,7 @@ def report_uninitialized_variables(
     """
     references = _references("report_uninitialized_variables", var_list)
     if not references and executing_eagerly():
-        return EagerTensor(np.empty(0, object), dtypes.string, current_device())
+        return EagerTensor(np.empty(0, object), dtypes.string)
     if not references:
         return convert_to_tensor([], dtypes.string, name)
     graph = references[0].graph

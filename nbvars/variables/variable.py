@@ -55,14 +55,26 @@ def _has_not_counted(address: int, limit: int) -> int:
 
 
 class _OfMode(HasValue):
-    """Makes ``Variable(...)`` a variable of the default graph in graph mode."""
+    """Makes ``Variable(...)`` a variable of the default graph in graph mode, and one on a GPU in the scope of one."""
 
     __slots__ = ()
 
     _in_graph: type[Variable]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> _OfMode:
-        return object.__new__(cls if cls is not Variable or executing_eagerly() else cls._in_graph)
+        if executing_eagerly():
+            return object.__new__(cls if current_device() == "/cpu:0" else cls._class_on_gpu())
+        return object.__new__(cls if cls is not Variable else cls._in_graph)
+
+    @classmethod
+    def _class_on_gpu(cls) -> type[Variable]:
+        """Return the class for a variable on a GPU."""
+        from nbvars.variables.cuda_variable import CudaVariable  # takes long, and needs an extra
+
+        if cls is Variable or cls is CudaVariable:
+            return CudaVariable
+        wrong, got = "a class of your own cannot be on a GPU", f"{cls.__name__} under device({current_device()!r})"
+        raise TypeError(message("Variable", wrong, got, "Variable", "enter `with device('/cpu:0')` around it"))
 
 
 class Variable(_OfMode):
@@ -109,7 +121,6 @@ class Variable(_OfMode):
         "_constraint",
         "_count",
         "_data_address",
-        "_device",
         "_dtype",
         "_fast",
         "_graph",
@@ -150,25 +161,28 @@ class Variable(_OfMode):
         keys = checked_keys(collections, trainable)
         check_constraint(constraint)
         check_caching_device(caching_device)
-        value = initial_value() if callable(initial_value) else initial_value
-        initial = value_of(value, None if dtype is None else as_numeric_dtype(dtype), "Variable")
+        storage = self._new_storage(initial_value, None if dtype is None else as_numeric_dtype(dtype))
         name = "Variable" if name is None else name
         recorded = Recorded(use_resource, synchronization, aggregation)
         self._constraint = constraint
         self._caching_device = caching_device
         self._save_slice_info: Any = None
-        self._set_up(CpuStorage(initial._array), name, trainable, keys, recorded)
+        self._set_up(storage, name, trainable, keys, recorded)
+
+    def _new_storage(self, initial_value: Any, dtype: DType | None) -> Any:
+        """Return memory that holds a value, or what a callable returns."""
+        value = initial_value() if callable(initial_value) else initial_value
+        return CpuStorage(value_of(value, dtype, "Variable")._array)
 
     def _set_up(
         self, storage: CpuStorage, name: str, trainable: bool, collections: Iterable[Any], recorded: Recorded
     ) -> None:
         """Become a variable that has its value in ``storage``, with a unique name, in ``collections``."""
         self._dtype: DType = as_numeric_dtype(storage.array.dtype)
-        self._device: str = current_device()
         self._set_storage(storage)
         self._initial_value: Tensor | None = None
         if storage.array.nbytes <= MOST_KEPT_BYTES:
-            self._initial_value = EagerTensor._wrap(storage.array.copy())
+            self._initial_value = self._copied()
         self._graph: Graph = get_default_graph()
         self._name = self._graph.unique_name(name)
         self._trainable, self._keys, self._recorded = trainable, tuple(collections), recorded
@@ -187,7 +201,7 @@ class Variable(_OfMode):
         self._count: Callable[[int, int], int] = _has_not_counted
 
     def _as_tensor(self) -> Tensor:
-        return self._recorded_read(LiveTensor._wrap(self._storage.array, self._device))
+        return self._recorded_read(LiveTensor._wrap(self._storage.array))
 
     def _locked(self) -> AbstractContextManager[None]:
         return self._storage.locked()
@@ -216,7 +230,7 @@ class Variable(_OfMode):
     @property
     def device(self) -> str:
         """Return the device that holds the value, such as ``"/cpu:0"``."""
-        return self._device
+        return "/cpu:0"
 
     @property
     def trainable(self) -> bool:
@@ -270,7 +284,11 @@ class Variable(_OfMode):
 
     def read_value(self) -> Tensor:
         """Return a copy of the value, as a tensor, taken while no locked update runs."""
-        return self._recorded_read(EagerTensor._wrap(self._storage.read(), self._device))
+        return self._recorded_read(self._copied())
+
+    def _copied(self) -> Tensor:
+        """Return a copy of the value, on its device."""
+        return EagerTensor._wrap(self._storage.read())
 
     def initialized_value(self) -> Tensor:
         """Return ``read_value()``: what graph mode does not know, eager mode does; the variable is initialised."""
@@ -338,7 +356,9 @@ class Variable(_OfMode):
         """Replace the value, as ``assign``; in graph mode, that in ``session``, or in the default session."""
         self.assign(value)
 
-    def _scatter(self, operation: str, delta: IndexedSlices, use_locking: bool, name: str | None) -> Variable:
+    def _scatter(
+        self, operation: str, delta: IndexedSlices, use_locking: bool, name: str | None, deterministic: bool | None
+    ) -> Variable:
         """Make the update by the fast path if it can be, else by the op."""
         if type(delta) is IndexedSlices:
             indices, values = delta._indices, delta._values
@@ -353,64 +373,125 @@ class Variable(_OfMode):
                     return self
         op = f"scatter_{operation}"
         scatter: state_ops.RowUpdate = getattr(state_ops, op)
-        return scatter(self, *state_ops.parts_of(op, delta), use_locking, name)
+        return scatter(self, *state_ops.parts_of(op, delta), use_locking, name, deterministic)
 
-    def scatter_sub(self, delta: IndexedSlices, use_locking: bool = False, name: str | None = None) -> Variable:
+    def scatter_sub(
+        self,
+        delta: IndexedSlices,
+        use_locking: bool = False,
+        name: str | None = None,
+        deterministic: bool | None = None,
+    ) -> Variable:
         """Subtract the slices of ``delta`` from the rows they belong to, as ``nbvars.scatter_sub``.
 
         Raises:
             ValueError: ``delta`` is no ``IndexedSlices``.
         """
-        return self._scatter("sub", delta, use_locking, name)
+        return self._scatter("sub", delta, use_locking, name, deterministic)
 
-    def scatter_add(self, delta: IndexedSlices, use_locking: bool = False, name: str | None = None) -> Variable:
+    def scatter_add(
+        self,
+        delta: IndexedSlices,
+        use_locking: bool = False,
+        name: str | None = None,
+        deterministic: bool | None = None,
+    ) -> Variable:
         """Add the slices of ``delta`` to the rows they belong to, as ``nbvars.scatter_add``."""
-        return self._scatter("add", delta, use_locking, name)
+        return self._scatter("add", delta, use_locking, name, deterministic)
 
-    def scatter_update(self, delta: IndexedSlices, use_locking: bool = False, name: str | None = None) -> Variable:
+    def scatter_update(
+        self,
+        delta: IndexedSlices,
+        use_locking: bool = False,
+        name: str | None = None,
+        deterministic: bool | None = None,
+    ) -> Variable:
         """Replace rows by the slices of ``delta``, as ``nbvars.scatter_update``."""
-        return self._scatter("update", delta, use_locking, name)
+        return self._scatter("update", delta, use_locking, name, deterministic)
 
-    def scatter_mul(self, delta: IndexedSlices, use_locking: bool = False, name: str | None = None) -> Variable:
+    def scatter_mul(
+        self,
+        delta: IndexedSlices,
+        use_locking: bool = False,
+        name: str | None = None,
+        deterministic: bool | None = None,
+    ) -> Variable:
         """Multiply rows by the slices of ``delta``, as ``nbvars.scatter_mul``."""
-        return self._scatter("mul", delta, use_locking, name)
+        return self._scatter("mul", delta, use_locking, name, deterministic)
 
-    def scatter_div(self, delta: IndexedSlices, use_locking: bool = False, name: str | None = None) -> Variable:
+    def scatter_div(
+        self,
+        delta: IndexedSlices,
+        use_locking: bool = False,
+        name: str | None = None,
+        deterministic: bool | None = None,
+    ) -> Variable:
         """Divide rows by the slices of ``delta``, as ``nbvars.scatter_div``."""
-        return self._scatter("div", delta, use_locking, name)
+        return self._scatter("div", delta, use_locking, name, deterministic)
 
-    def scatter_min(self, delta: IndexedSlices, use_locking: bool = False, name: str | None = None) -> Variable:
+    def scatter_min(
+        self,
+        delta: IndexedSlices,
+        use_locking: bool = False,
+        name: str | None = None,
+        deterministic: bool | None = None,
+    ) -> Variable:
         """Keep the smaller of rows and the slices of ``delta``, as ``nbvars.scatter_min``."""
-        return self._scatter("min", delta, use_locking, name)
+        return self._scatter("min", delta, use_locking, name, deterministic)
 
-    def scatter_max(self, delta: IndexedSlices, use_locking: bool = False, name: str | None = None) -> Variable:
+    def scatter_max(
+        self,
+        delta: IndexedSlices,
+        use_locking: bool = False,
+        name: str | None = None,
+        deterministic: bool | None = None,
+    ) -> Variable:
         """Keep the larger of rows and the slices of ``delta``, as ``nbvars.scatter_max``."""
-        return self._scatter("max", delta, use_locking, name)
+        return self._scatter("max", delta, use_locking, name, deterministic)
 
     def batch_scatter_update(
-        self, delta: IndexedSlices, use_locking: bool = False, name: str | None = None
+        self,
+        delta: IndexedSlices,
+        use_locking: bool = False,
+        name: str | None = None,
+        deterministic: bool | None = None,
     ) -> Variable:
         """Replace rows within each batch by the slices of ``delta``, as ``nbvars.batch_scatter_update``."""
         op = "batch_scatter_update"
-        return state_ops.batch_scatter_update(self, *state_ops.parts_of(op, delta), use_locking, name)
+        return state_ops.batch_scatter_update(self, *state_ops.parts_of(op, delta), use_locking, name, deterministic)
 
     def scatter_nd_sub(
-        self, indices: TensorValue, updates: TensorValue, use_locking: bool = False, name: str | None = None
+        self,
+        indices: TensorValue,
+        updates: TensorValue,
+        use_locking: bool = False,
+        name: str | None = None,
+        deterministic: bool | None = None,
     ) -> Variable:
         """Subtract ``updates`` at positions, as ``nbvars.scatter_nd_sub``."""
-        return state_ops.scatter_nd_sub(self, indices, updates, use_locking, name)
+        return state_ops.scatter_nd_sub(self, indices, updates, use_locking, name, deterministic)
 
     def scatter_nd_add(
-        self, indices: TensorValue, updates: TensorValue, use_locking: bool = False, name: str | None = None
+        self,
+        indices: TensorValue,
+        updates: TensorValue,
+        use_locking: bool = False,
+        name: str | None = None,
+        deterministic: bool | None = None,
     ) -> Variable:
         """Add ``updates`` at positions, as ``nbvars.scatter_nd_add``."""
-        return state_ops.scatter_nd_add(self, indices, updates, use_locking, name)
+        return state_ops.scatter_nd_add(self, indices, updates, use_locking, name, deterministic)
 
     def scatter_nd_update(
-        self, indices: TensorValue, updates: TensorValue, use_locking: bool = False, name: str | None = None
+        self,
+        indices: TensorValue,
+        updates: TensorValue,
+        use_locking: bool = False,
+        name: str | None = None,
+        deterministic: bool | None = None,
     ) -> Variable:
         """Replace slices at positions by ``updates``, as ``nbvars.scatter_nd_update``."""
-        return state_ops.scatter_nd_update(self, indices, updates, use_locking, name)
+        return state_ops.scatter_nd_update(self, indices, updates, use_locking, name, deterministic)
 
     def gather_nd(self, indices: TensorValue, name: str | None = None) -> Tensor:
         """Return the slices at positions, as ``nbvars.gather_nd``."""

@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import copy
 import ctypes
+import importlib.metadata
+import importlib.util
+import os
 import pickle
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +14,7 @@ import pytest
 from nbvars import devices
 from nbvars.devices import DeviceSpec, list_devices, resolve_device
 from nbvars.errors import InvalidArgumentError
+from tests.conftest import run_python
 
 # string, its fields, its full form
 SPECS = [
@@ -38,15 +43,19 @@ SPECS = [
 
 @pytest.fixture
 def two_gpus(monkeypatch):
-    monkeypatch.setattr(devices, "CUDA_KERNELS", True)
-    monkeypatch.setattr(devices, "_num_cuda_devices", lambda: 2)
+    monkeypatch.setattr(devices, "find_gpus", lambda: devices.Gpus(2, "13.0"))
 
 
 @pytest.fixture
-def fresh_count():
-    devices._num_cuda_devices.cache_clear()
+def fresh_count(monkeypatch):
+    """Let the driver be asked anew, as if numba-cuda for CUDA 13 were installed."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "13.0.3")
+    monkeypatch.delenv("NUMBA_ENABLE_CUDASIM", raising=False)
+    monkeypatch.setattr(devices, "_process", 0)
+    devices.find_gpus.cache_clear()
     yield
-    devices._num_cuda_devices.cache_clear()
+    devices.find_gpus.cache_clear()
 
 
 @pytest.mark.parametrize(("string", "fields", "full"), SPECS)
@@ -169,18 +178,12 @@ def test_a_pickled_or_copied_spec_is_equal():
     assert pickle.loads(pickle.dumps(spec)) == copy.copy(spec) == spec
 
 
-def test_a_gpu_is_not_listed_before_there_are_kernels_for_it(monkeypatch):
-    monkeypatch.setattr(devices, "CUDA_KERNELS", False)
-    monkeypatch.setattr(devices, "_num_cuda_devices", lambda: 2)
-    assert list_devices() == ["/cpu:0"]
-
-
 def test_gpus_are_listed_after_the_cpu(two_gpus):
     assert list_devices() == ["/cpu:0", "/gpu:0", "/gpu:1"]
 
 
-def make_driver(init_status=0, count_status=0):
-    """Return a stand-in for the CUDA driver's library: it counts its calls and has three devices."""
+def make_driver(init_status=0, count_status=0, version=13000, num_devices=3):
+    """Return a stand-in for the CUDA driver's library, which counts its calls."""
     driver = SimpleNamespace(num_inits=0)
 
     def init(flags):
@@ -188,28 +191,46 @@ def make_driver(init_status=0, count_status=0):
         return init_status
 
     def get_count(pointer):
-        pointer._obj.value = 3
+        pointer._obj.value = num_devices
         return count_status
 
-    driver.cuInit, driver.cuDeviceGetCount = init, get_count
+    def get_version(pointer):
+        pointer._obj.value = version
+        return 0
+
+    driver.cuInit, driver.cuDeviceGetCount, driver.cuDriverGetVersion = init, get_count, get_version
     return driver
 
 
 def test_the_driver_is_asked_once(monkeypatch, fresh_count):
     driver = make_driver()
     monkeypatch.setattr(ctypes, "CDLL", lambda name: driver)
-    assert [devices._num_cuda_devices() for _ in range(3)] == [3, 3, 3]
+    assert [devices.find_gpus() for _ in range(3)] == [(3, "13.0", "", "")] * 3
     assert driver.num_inits == 1
 
 
 @pytest.mark.parametrize(
-    "driver",
-    [make_driver(init_status=100), make_driver(count_status=3), object()],
-    ids=["no device", "no count", "no driver's functions"],
+    ("driver", "wrong", "remedy"),
+    [
+        (make_driver(init_status=100, num_devices=0), "no CUDA device was found", ""),
+        (make_driver(num_devices=0), "no CUDA device was found", ""),
+        (make_driver(count_status=3, num_devices=0), "the CUDA driver reports error 3", "; see nvidia-smi"),
+        (make_driver(init_status=999, num_devices=0), "the CUDA driver reports error 999", "; see nvidia-smi"),
+        (object(), "no CUDA driver was found", "; install the NVIDIA driver"),
+        (
+            make_driver(version=12080),
+            "the CUDA driver is too old: it knows CUDA 12.8, the installed libraries need 13.0",
+            "; update the driver, or install the extra for its CUDA: nbvars[cuda12]",
+        ),
+    ],
+    ids=["no device", "none counted", "no count", "failure", "no driver's functions", "too old"],
 )
-def test_a_driver_that_fails_means_no_gpus(monkeypatch, fresh_count, driver):
+def test_why_there_is_no_gpu_stands_in_the_error(monkeypatch, fresh_count, driver, wrong, remedy):
     monkeypatch.setattr(ctypes, "CDLL", lambda name: driver)
-    assert devices._num_cuda_devices() == 0
+    assert list_devices() == ["/cpu:0"]
+    with pytest.raises(InvalidArgumentError) as caught:
+        resolve_device("/gpu:0")
+    assert str(caught.value) == f"device: {wrong}: got '/gpu:0', expected one of ['/cpu:0']{remedy}"
 
 
 def test_no_driver_means_no_gpus(monkeypatch, fresh_count):
@@ -217,7 +238,53 @@ def test_no_driver_means_no_gpus(monkeypatch, fresh_count):
         raise OSError(f"{name}: cannot open shared object file")
 
     monkeypatch.setattr(ctypes, "CDLL", load)
-    assert devices._num_cuda_devices() == 0
+    assert devices.find_gpus()[:3] == (0, "", "no CUDA driver was found")
+
+
+def test_without_numba_cuda_the_driver_is_not_asked(monkeypatch, fresh_count):
+    driver = make_driver()
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: driver)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert list_devices() == ["/cpu:0"]
+    assert driver.num_inits == 0
+    sentence = (
+        "device: numba-cuda is not installed: got '/gpu:0', expected one of ['/cpu:0']; pip install nbvars[cuda13]"
+    )
+    with pytest.raises(InvalidArgumentError, match=re.escape(sentence)):
+        resolve_device("/gpu:0")
+
+
+def test_the_simulator_has_one_gpu_and_needs_no_driver(monkeypatch, fresh_count):
+    driver = make_driver()
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: driver)
+    monkeypatch.setenv("NUMBA_ENABLE_CUDASIM", "1")
+    assert list_devices() == ["/cpu:0", "/gpu:0"]
+    assert driver.num_inits == 0
+    with pytest.raises(
+        InvalidArgumentError, match=r"no such device was found: got '/gpu:1', expected one of \['/cpu:0', "
+    ):
+        resolve_device("/gpu:1")
+
+
+def test_a_forked_child_of_a_process_that_used_cuda_cannot_use_it(monkeypatch, fresh_count):
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: make_driver())
+    assert resolve_device("/gpu:0") == "/gpu:0"
+    monkeypatch.setattr(os, "getpid", lambda: devices._process + 1)
+    with pytest.raises(RuntimeError, match="CUDA cannot be used in a forked child: got the parent had used it before"):
+        resolve_device("/gpu:0")
+    assert resolve_device("/cpu:0") == "/cpu:0"
+
+
+def test_importing_and_using_the_cpu_asks_no_driver_and_imports_no_cuda():
+    run_python(
+        "import ctypes, sys\n"
+        "def load(name, *rest): raise AssertionError(name)\n"
+        "import nbvars as tf\n"
+        "ctypes.CDLL = load\n"
+        "v = tf.Variable([1.0]); v.assign_add([2.0]); v.assign_add(1.0); v + v\n"
+        "with tf.device('/cpu:0'): tf.identity(v)\n"
+        "assert not [name for name in sys.modules if name.startswith(('numba.cuda', 'numba_cuda', 'cuda'))]"
+    )
 
 
 @pytest.mark.parametrize(
@@ -241,13 +308,6 @@ def test_these_all_mean_the_cpu(device):
 def test_a_gpu_that_is_there_resolves_to_its_short_name(two_gpus):
     assert resolve_device("/device:GPU:1") == "/gpu:1"
     assert resolve_device("/gpu:*") == "/gpu:0"
-
-
-def test_a_gpu_that_is_not_there_is_named_in_the_error(monkeypatch):
-    monkeypatch.setattr(devices, "CUDA_KERNELS", False)
-    sentence = r"^device: no CUDA device was found: got '/gpu:0', expected one of \['/cpu:0'\]$"
-    with pytest.raises(InvalidArgumentError, match=sentence):
-        resolve_device("/gpu:0")
 
 
 @pytest.mark.parametrize("device", ["/cpu:1", "/gpu:2", "/device:TPU:0", DeviceSpec(device_index=1)])

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from cuda.bindings import driver as bindings
-from cuda.core import Device, LaunchConfig, ObjectCode, PinnedMemoryResource
+from cuda.core import LEGACY_DEFAULT_STREAM, Device, LaunchConfig, ObjectCode, PinnedMemoryResource, Stream
 from cuda.core import launch as launch_kernel
 
 from nbvars.checks import message
@@ -24,7 +24,9 @@ from nbvars.errors import InternalError, InvalidArgumentError, ResourceExhausted
 from nbvars.kernels.cuda.binaries import machine_code
 from nbvars.kernels.cuda.compiling import entry_of
 from nbvars.kernels.cuda.signature import Signature
-from nbvars.kernels.cuda.streams import current_stream
+from nbvars.kernels.cuda.streams import current_stream, set_default_stream
+
+set_default_stream(LEGACY_DEFAULT_STREAM)
 
 
 @functools.cache
@@ -49,6 +51,7 @@ class _Thread(threading.local):
 
 _thread = _Thread()
 _process = os.getpid()
+_used: set[int] = set()
 
 
 def expect_device(device: int) -> None:
@@ -69,6 +72,18 @@ def expect_device(device: int) -> None:
         raise InvalidArgumentError(None, None, message("device", "no such device was found", device, f"one of {known}"))
     _devices()[device].set_current()
     _thread.device = device
+    _used.add(device)
+
+
+def used_devices() -> list[int]:
+    """Return the devices that were asked for something."""
+    return sorted(_used)
+
+
+def describe(device: int) -> str:
+    """Return what one wants to know of a device."""
+    properties, (major, minor) = _devices()[device], compute_capability(device)
+    return f"{properties.name}, compute capability {major}.{minor}, {num_multiprocessors(device)} multiprocessors"
 
 
 def compute_capability(device: int) -> tuple[int, int]:
@@ -164,6 +179,50 @@ def synchronize(device: int) -> None:
     """Wait for all work of a device."""
     expect_device(device)
     _devices()[device].sync()
+
+
+def new_stream(device: int) -> Any:
+    """Return a new stream."""
+    expect_device(device)
+    return _devices()[device].create_stream()
+
+
+def as_stream(device: int, given: Any) -> Any:
+    """Return the stream that ``given`` is, or has by ``__cuda_stream__``."""
+    expect_device(device)
+    return given if isinstance(given, Stream) else _devices()[device].create_stream(given)
+
+
+def stream_number() -> int:
+    """Return the address of the current stream, 1 for the legacy default one, as other libraries take it."""
+    return int(current_stream().handle)
+
+
+def _stream_of(number: int) -> Any:
+    return LEGACY_DEFAULT_STREAM if number in (0, 1) else Stream.from_handle(number)
+
+
+def wait_for_stream_number(device: int, number: int) -> None:
+    """Have the current stream wait for what another library's stream was asked for."""
+    expect_device(device)
+    if number != stream_number():
+        current_stream().wait(_stream_of(number))
+
+
+def have_stream_number_wait(device: int, number: int) -> None:
+    """Have another library's stream wait for what the current one was asked for."""
+    expect_device(device)
+    if number != stream_number():
+        _stream_of(number).wait(current_stream())
+
+
+def device_of(pointer: int) -> int:
+    """Return the device in whose memory an address is."""
+    expect_device(max(0, _thread.device))
+    attribute = bindings.CUpointer_attribute.CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL
+    result = bindings.cuPointerGetAttribute(attribute, pointer)
+    _expect_success("__cuda_array_interface__", result)
+    return int(result[1])
 
 
 def loader(name: str, py_func: Callable[..., Any], signature: Signature) -> Callable[..., None]:

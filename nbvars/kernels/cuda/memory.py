@@ -9,10 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from nbvars.checks import message
+from nbvars.kernels.cuda import exporting
 from nbvars.kernels.cuda.backend import backend
 from nbvars.kernels.elements import ALL
 
 _DTYPES = frozenset(ALL)
+
+
+def is_supported(dtype: np.dtype[Any]) -> bool:
+    """Tell whether arrays on a GPU can have ``dtype``."""
+    return dtype in _DTYPES and dtype.isnative
 
 
 class DeviceArray:
@@ -77,6 +83,25 @@ class DeviceArray:
         if self.nbytes:
             backend.copy_to_host(self.device, array, self.pointer)
         return array
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        return exporting.interface_of(self)
+
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        """Return a DLPack capsule of the memory."""
+        return exporting.to_dlpack(self, stream, max_version, dl_device, copy)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """Return the device in DLPack's numbers."""
+        return exporting.device_of(self)
 
     def overlaps(self, other: DeviceArray) -> bool:
         """Tell whether both have memory in common."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bisect
 import ctypes
+import itertools
 import threading
 import weakref
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ import numpy.typing as npt
 from nbvars.checks import message
 from nbvars.errors import InvalidArgumentError
 from nbvars.kernels.cuda.signature import Pointer, Signature
+from nbvars.kernels.cuda.streams import current_stream, set_default_stream
 from nbvars.kernels.cuda.toolkit import cuda
 
 _ALIGNMENT = 256
@@ -91,6 +93,16 @@ def expect_device(device: int) -> None:
         raise InvalidArgumentError(None, None, message("device", wrong, f"/gpu:{device}", expected))
 
 
+def used_devices() -> list[int]:
+    """Return the devices that were asked for something: the one there is."""
+    return [0]
+
+
+def describe(device: int) -> str:
+    """Return what one wants to know of a device."""
+    return "numba-cuda's simulator"
+
+
 def compute_capability(device: int) -> tuple[int, int]:
     """Return that of the device which is simulated: one that has every kernel."""
     return 9, 0
@@ -142,6 +154,59 @@ def set_to_zero(device: int, address: int, num_bytes: int) -> None:
 
 def synchronize(device: int) -> None:
     """Wait for all work of a device: there is none."""
+
+
+class SimulatedStream:
+    """A stream, which has nothing to wait for."""
+
+    def __init__(self, handle: int) -> None:
+        self.handle = handle
+        self.waited_for: list[Any] = []
+
+    def __cuda_stream__(self) -> tuple[int, int]:
+        return 0, self.handle
+
+    def wait(self, other: Any) -> None:
+        """Take note of who was waited for."""
+        self.waited_for.append(other)
+
+
+set_default_stream(SimulatedStream(1))
+_handles = itertools.count(16)
+
+
+def new_stream(device: int) -> SimulatedStream:
+    """Return a new stream."""
+    expect_device(device)
+    return SimulatedStream(next(_handles))
+
+
+def as_stream(device: int, given: Any) -> SimulatedStream:
+    """Return the stream that ``given`` is, or has by ``__cuda_stream__``."""
+    expect_device(device)
+    return given if isinstance(given, SimulatedStream) else SimulatedStream(given.__cuda_stream__()[1])
+
+
+def stream_number() -> int:
+    """Return the address of the current stream, 1 for the legacy default one, as other libraries take it."""
+    handle: int = current_stream().handle
+    return handle
+
+
+def wait_for_stream_number(device: int, number: int) -> None:
+    """Have the current stream wait for what another library's stream was asked for."""
+    if number != stream_number():
+        current_stream().wait(SimulatedStream(number))
+
+
+def have_stream_number_wait(device: int, number: int) -> None:
+    """Have another library's stream wait for what the current one was asked for: that is done."""
+
+
+def device_of(pointer: int) -> int:
+    """Return the device in whose memory an address is."""
+    _end_of_block(pointer)
+    return 0
 
 
 def loader(name: str, py_func: Callable[..., Any], signature: Signature) -> Callable[..., None]:

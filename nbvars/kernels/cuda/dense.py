@@ -1,0 +1,72 @@
+"""Dense mathematics on a GPU: NumPy's functions on CuPy's arrays; in the simulator on NumPy's own."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import importlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nbvars.checks import message
+from nbvars.kernels.cuda.importing import from_interface
+from nbvars.kernels.cuda.memory import DeviceArray, to_device
+from nbvars.kernels.cuda.streams import current_stream
+from nbvars.kernels.cuda.toolkit import EXTRA, IS_SIMULATED
+
+
+def compute_on(
+    device: int, compute: Callable[..., Any], arrays: Sequence[DeviceArray], attrs: dict[str, Any]
+) -> DeviceArray | list[DeviceArray]:
+    """Return what ``compute`` makes of ``arrays``, all on one GPU; a result may share their memory.
+
+    Raises:
+        ImportError: CuPy is not installed.
+    """
+    if IS_SIMULATED:
+        return _each(compute(*map(_on_host, arrays), **attrs), lambda result: to_device(np.asarray(result), device))
+    cupy = _cupy()
+    with cupy.cuda.Device(device), cupy.cuda.ExternalStream(int(current_stream().handle)):
+        given = [cupy.asarray(_Unordered(array)) for array in arrays]
+        return _each(compute(*given, **attrs), functools.partial(_from_cupy, cupy))
+
+
+def _each(result: Any, convert: Callable[[Any], DeviceArray]) -> DeviceArray | list[DeviceArray]:
+    return [convert(each) for each in result] if isinstance(result, (tuple, list)) else convert(result)
+
+
+def _on_host(array: DeviceArray) -> npt.NDArray[Any]:
+    """Return the memory of a simulated GPU as NumPy's array, read-only."""
+    if not array.size:
+        return np.empty(array.shape, array.dtype)
+    memory: Any = (ctypes.c_uint8 * array.nbytes).from_address(array.pointer)
+    view = np.frombuffer(memory, array.dtype).reshape(array.shape)
+    view.flags.writeable = False
+    return view
+
+
+class _Unordered:
+    """Hands an array to CuPy, which would wait for a stream that it is told of: here both are on one."""
+
+    def __init__(self, array: DeviceArray) -> None:
+        self.__cuda_array_interface__ = {**array.__cuda_array_interface__, "stream": None}
+        self._array = array
+
+
+def _from_cupy(cupy: Any, result: Any) -> DeviceArray:
+    array = from_interface("CuPy", _Unordered(cupy.ascontiguousarray(cupy.asarray(result)).reshape(result.shape)))
+    assert array is not None
+    return array
+
+
+@functools.cache
+def _cupy() -> Any:
+    try:
+        return importlib.import_module("cupy")
+    except ImportError as error:
+        wrong, remedy = "dense mathematics on a GPU is CuPy's", f"pip install {EXTRA}"
+        text = message("CUDA", wrong, "no module cupy", "the libraries of the extra `cuda13`", remedy)
+        raise ImportError(text) from error

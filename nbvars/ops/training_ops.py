@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -17,16 +17,22 @@ from nbvars.dtypes import DType, as_dtype
 from nbvars.graph.indexed_slices import IndexedSlices
 from nbvars.graph.operation import Operation
 from nbvars.graph.tensor import GraphTensor, Symbolic
+from nbvars.kernels import find_kernel
 from nbvars.kernels.cpu.optimizer_steps import step, step_rows
 from nbvars.kernels.step_rules import STEPS, slot_dtype_of
 from nbvars.ops.variable_nodes import reference_of
 from nbvars.runtime.building import entered
-from nbvars.runtime.conversion import graph_tensor_of, value_of
-from nbvars.runtime.definition import Array, NodeDefinition
+from nbvars.runtime.conversion import array_on_gpu, graph_tensor_of, value_of
+from nbvars.runtime.cuda_arrays import on_another_device
+from nbvars.runtime.cuda_tensor import HasDeviceValue
+from nbvars.runtime.definition import NodeDefinition
 from nbvars.runtime.plan import PlanBuilder
 from nbvars.runtime.steps import Slots, raise_uninitialized
 from nbvars.shapes import TensorShape
 from nbvars.storage import CpuStorage
+
+if TYPE_CHECKING:
+    from nbvars.cuda_storage import CudaStorage
 
 
 class TrainingOp(NamedTuple):
@@ -115,11 +121,20 @@ def apply_step(
     if isinstance(var, Symbolic):
         return _add_step(op, var, slots, grad, settings, use_locking, name)
     is_sparse = isinstance(grad, IndexedSlices)
-    values = value_of(grad.values if is_sparse else grad, var.dtype.base_dtype, op.op_type)._array
-    rows = value_of(grad.indices, None, op.op_type)._array if is_sparse else None
+    given = (grad.values if is_sparse else grad, var.dtype.base_dtype, op.op_type)
+    storage, where = var._storage, op.op_type
+    rows: Any
+    values: Any
+    if isinstance(storage, CpuStorage):
+        values = value_of(*given)._array
+        rows = value_of(grad.indices, None, where)._array if is_sparse else None
+    else:
+        storage.raise_pending()
+        values = array_on_gpu(*given, storage.array.device)
+        rows = array_on_gpu(grad.indices, None, where, storage.array.device) if is_sparse else None
     precision = slot_dtype_of(var.dtype.base_dtype.numpy_dtype)
     numbers = [_number(op, key, each, precision) for key, each in zip(op.settings, settings, strict=True)]
-    _run(op, var._storage, [slot._storage for slot in slots], rows, values, numbers, use_locking)
+    _run(op, storage, [slot._storage for slot in slots], rows, values, numbers, use_locking)
     return var
 
 
@@ -130,7 +145,10 @@ def _number(op: TrainingOp, key: str, setting: Any, precision: np.dtype[Any]) ->
     if isinstance(setting, str):
         raise TypeError(message(op.op_type, f"{key} is no number", repr(setting), "a number or a scalar tensor"))
     storage = getattr(setting, "_storage", None)  # that of a variable, such as the powers of Adam
-    array = value_of(setting, None, op.op_type)._array if storage is None else storage.array
+    if isinstance(storage, CpuStorage):
+        array = storage.array
+    else:
+        array = setting.numpy() if isinstance(setting, HasDeviceValue) else value_of(setting, None, op.op_type)._array
     if array.ndim:
         raise ValueError(message(op.op_type, f"{key} is no scalar", f"shape {array.shape}", "shape ()"))
     return float(array)
@@ -138,10 +156,10 @@ def _number(op: TrainingOp, key: str, setting: Any, precision: np.dtype[Any]) ->
 
 def _run(
     op: TrainingOp,
-    storage: CpuStorage,
-    slots: Sequence[CpuStorage],
-    rows: Array | None,
-    values: Array,
+    storage: CpuStorage | CudaStorage,
+    slots: Sequence[CpuStorage | CudaStorage],
+    rows: Any,
+    values: Any,
     numbers: Sequence[float],
     use_locking: bool,
 ) -> None:
@@ -149,11 +167,29 @@ def _run(
         with storage.locked():
             _run(op, storage, slots, rows, values, numbers, False)
         return
-    arrays, settings = [slot.array for slot in slots], op.arrange(*numbers)
+    settings = op.arrange(*numbers)
+    if not isinstance(storage, CpuStorage):
+        _run_on_gpu(op, storage, [slot.array for slot in slots], rows, values, settings)
+        return
+    arrays: list[Any] = [slot.array for slot in slots]
     if rows is None:
         step(op.op_type, op.kernel, storage.array, arrays, values, settings)
     else:
         step_rows(op.op_type, op.kernel, storage.array, arrays, rows, values, settings)
+
+
+def _run_on_gpu(
+    op: TrainingOp, storage: CudaStorage, slots: list[Any], rows: Any, values: Any, settings: Sequence[float]
+) -> None:
+    """Make the step by the launcher of the GPU; an error names the variable's place where a slot is on another."""
+    for slot in slots:
+        if slot.device != storage.array.device:
+            got = f"a slot on {'/cpu:0' if isinstance(slot, np.ndarray) else f'/gpu:{slot.device}'}"
+            raise on_another_device(op.op_type, got, f"/gpu:{storage.array.device}")
+    if rows is None:
+        find_kernel(f"{op.kernel}_step", "gpu")(storage.array, slots, values, settings)
+    else:
+        find_kernel(f"{op.kernel}_step_rows", "gpu")(storage.array, slots, rows, values, settings)
 
 
 def _add_step(

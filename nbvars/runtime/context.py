@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from nbvars.devices import DeviceSpec, resolve_device
 from nbvars.graph.graph import get_default_graph
 from nbvars.graph.mode import executing_eagerly
 from nbvars.graph.scopes import Device
+from nbvars.graph.tensor import Symbolic, TensorLike
 
 
 class _Scopes(threading.local):
@@ -37,6 +38,11 @@ def explicit_device() -> str | None:
 def anywhere() -> AbstractContextManager[None]:
     """Have the ops of a ``with`` block run where their tensors are, and on the CPU those that have none."""
     return _eager_device(None)
+
+
+def beside(value: TensorLike) -> AbstractContextManager[None]:
+    """Run the ops of a ``with`` block on the device of a value of eager mode; what is of a graph, the graph places."""
+    return nullcontext() if isinstance(value, Symbolic) else _eager_device(value.device)
 
 
 def device(name: str | Device) -> AbstractContextManager[None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,9 @@ from nbvars.runtime.cuda_tensor import BorrowedCudaTensor, CudaTensor, LiveCudaT
 from nbvars.runtime.tensor import DTYPE_OF, BorrowedTensor, EagerTensor, LiveTensor, ValueTensor
 from nbvars.runtime.text import as_text, is_text
 from nbvars.shapes import Dimension, TensorShape
+
+if TYPE_CHECKING:
+    from nbvars.kernels.cuda.memory import DeviceArray
 
 Array = npt.NDArray[Any]
 
@@ -165,6 +168,12 @@ def tensor_on_gpu(where: str, value: Any, device: int, dtype: DType | None = Non
     if isinstance(tensor, EagerTensor) and isinstance(value, TensorLike) and tensor._array.ndim:
         raise on_another_device(where, tensor.device, f"/gpu:{device}")
     return None
+
+
+def array_on_gpu(value: Any, dtype: DType | None, where: str, device: int) -> DeviceArray:
+    """Return ``value`` as an array on GPU ``device``."""
+    there = tensor_on_gpu(where, value, device, dtype)
+    return upload(value_of(value, dtype, where), f"/gpu:{device}")._array if there is None else there._array
 
 
 def operand_on_gpu(where: str, value: Any, dtype: DType, device: int) -> Any:

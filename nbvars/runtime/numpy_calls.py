@@ -114,8 +114,10 @@ def _storage_of(where: str, output: TensorLike) -> CpuStorage:
     if storage is None:
         wrong, expected = "a tensor cannot be written to", "an array or an eager variable"
         raise TypeError(message(where, wrong, f"out={type(output).__name__}", expected))
-    found: CpuStorage = storage
-    return found
+    if not isinstance(storage, CpuStorage):
+        wrong, got = "NumPy cannot write to a GPU", f"a variable on {output.device}"
+        raise TypeError(message(where, wrong, got, "an array or a variable of the CPU", "use assign"))
+    return storage
 
 
 def _holds_tensor(value: Any) -> bool:

@@ -16,6 +16,7 @@ from nbvars.ops.cast_ops import cast
 from nbvars.ops.grouping_ops import group
 from nbvars.ops.math_ops import minimum
 from nbvars.runtime.building import entered
+from nbvars.runtime.context import beside
 from nbvars.runtime.conversion import convert_to_tensor
 from nbvars.variables.collections import moving_average_variables, trainable_variables
 from nbvars.variables.variable import Variable
@@ -103,7 +104,7 @@ class ExponentialMovingAverage:
             return
         is_variable = isinstance(value, Variable)
         name, corrections = f"{_op_name(value)}/{self._name}", None
-        with graph.name_scope(None), graph.control_dependencies(None):
+        with graph.name_scope(None), graph.control_dependencies(None), beside(value):
             if is_variable:
                 start = value.initialized_value()
                 graph.add_to_collections([GraphKeys.MOVING_AVERAGE_VARIABLES], value)

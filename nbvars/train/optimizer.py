@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from nbvars.ops import state_ops
 from nbvars.ops.grouping_ops import group
 from nbvars.ops.training_ops import apply_step
 from nbvars.runtime.building import entered
+from nbvars.runtime.context import beside, device
 from nbvars.runtime.conversion import convert_to_tensor
 from nbvars.variables.collections import trainable_variables
 from nbvars.variables.partitioned_variable import PartitionedVariable
@@ -253,7 +255,9 @@ class Optimizer:
         if (name, graph) not in self._shared:
             with (graph or get_default_graph()).name_scope(None):
                 value = slot_dtype_of(like.dtype.base_dtype.numpy_dtype).type(initial)
-                self._shared[name, graph] = Variable(value, trainable=False, name=name)
+                # A step of eager mode has the number at hand, on whatever device.
+                with contextlib.nullcontext() if is_of_graph(like) else device("/cpu:0"):
+                    self._shared[name, graph] = Variable(value, trainable=False, name=name)
         return self._shared[name, graph]
 
     def get_slot(self, var: Any, name: str) -> Any:
@@ -342,7 +346,7 @@ def _new_slot(var: Any, name: str, initial: float) -> Variable:
         raise ValueError(message("Optimizer", wrong, f"{var.name} of shape {shape}", "a known shape"))
     graph = _graph_of(var)
     place = (graph or get_default_graph()).name_scope(None)
-    with place:
+    with place, beside(var):
         value = np.full(shape.as_list(), initial, dtype.numpy_dtype)
         return Variable(value, trainable=False, name=name)
 

@@ -56,6 +56,8 @@ def restore(saveables: dict[str, Saveable], reader: CheckpointReader, sess: Any,
     for target in targets:
         if target.is_new and isinstance(target.variable, GraphVariable):
             sess.store(target.variable.op, target.storage)
+        elif target.is_new:  # a variable on a GPU, of which the value is in the host's memory so far
+            target.variable.assign(target.storage.array, use_locking=True)
 
 
 def _restore_slices(
@@ -80,7 +82,7 @@ def _target(
         shape = tuple(variable._save_slice_info.var_shape)
     else:
         shape = saveable.shape if saveable.shape is not None else tensor.shape
-    if storage is not None and (storage.array.shape == shape):
+    if storage is not None and storage.array.shape == shape and storage.device_type == "cpu":
         return _Target(variable, saveable, key, storage, False)
     zeros = np.broadcast_to(np.zeros((), saveable.dtype.numpy_dtype), shape)
     return _Target(variable, saveable, key, CpuStorage(zeros), True)

@@ -178,6 +178,8 @@ def saved_parts(saveables: dict[str, Saveable], sess: Any) -> dict[str, list[Sav
             if storage is None:
                 missing.append(part.variable.name)
             else:
+                if storage.device_type == "gpu":
+                    storage = CpuStorage(storage.read())
                 found[name].append(SavedPart(storage, part.place))
     if missing:
         wrong = f"Attempting to use uninitialized value {', '.join(missing)}"

@@ -26,7 +26,7 @@ from nbvars.runtime.conversion import array_on_gpu, graph_tensor_of, value_of
 from nbvars.runtime.cuda_arrays import on_another_device
 from nbvars.runtime.cuda_tensor import HasDeviceValue
 from nbvars.runtime.definition import NodeDefinition
-from nbvars.runtime.plan import PlanBuilder
+from nbvars.runtime.plan import CPU, PlanBuilder
 from nbvars.runtime.steps import Slots, raise_uninitialized
 from nbvars.shapes import TensorShape
 from nbvars.storage import CpuStorage
@@ -259,7 +259,7 @@ def _prepare(op: TrainingOp, is_sparse: bool, node: Operation, plan: PlanBuilder
     num_slots = STEPS[op.kernel].num_slots
     variables = [plan.variable_of(each) for each in node._inputs[: 1 + num_slots]]
     given = plan.reads(node, node._inputs[1 + num_slots : 2 + num_slots + is_sparse])
-    places = plan.reads(node, node._inputs[2 + num_slots + is_sparse :])
+    places = [plan.read(node, each, CPU) for each in node._inputs[2 + num_slots + is_sparse :]]
     storages, use_locking = plan.session.storages, node._attrs.get("use_locking", False)
 
     def run(slots: Slots) -> None:

@@ -17,7 +17,8 @@ from nbvars.kernels.cpu.counter import count_up_to_entry
 from nbvars.kernels.cpu.fast_scatter import fast_scatter
 from nbvars.ops.shape_rules import are_compatible
 from nbvars.ops.updates import FAMILIES, check_update_shape, update
-from nbvars.runtime.plan import PlanBuilder
+from nbvars.runtime.cuda_steps import on_device
+from nbvars.runtime.plan import ANYWHERE, CPU, PlanBuilder
 from nbvars.runtime.steps import Slots, Step, raise_uninitialized
 from nbvars.storage import CpuStorage
 
@@ -33,9 +34,13 @@ def prepare_update(name: str, op: Operation, plan: PlanBuilder) -> None:
     """Add the step of the update ``name``."""
     reference, *others = op._inputs
     variable = plan.variable_of(reference)
-    slots = plan.reads(op, others)
+    place, *_ = places = [plan.place_of_variable(variable)] * len(others)
+    if place != CPU:
+        # Rows are the host's or the GPU's, and one number for every element travels with the launch.
+        places = [ANYWHERE] * (len(others) - 1) + [CPU if _fills(op) else place]
+    slots = [plan.read(op, tensor, where) for tensor, where in zip(others, places, strict=True)]
     step = _assigning(plan, variable, slots[0], op) if name == "assign" else _updating(plan, name, variable, slots, op)
-    plan.add_step(op, _fast(plan, name, variable, op, slots, step))
+    plan.add_step(op, _fast(plan, name, variable, op, slots, step) if place == CPU else step)
     plan.refer(op._outputs[0], variable)
 
 
@@ -61,7 +66,7 @@ def _assigning(plan: PlanBuilder, variable: Operation, slot: int, op: Operation)
         op._attrs.get("use_locking", False),
         not op._attrs.get("validate_shape", True),
     )
-    static = variable._attrs["shape"]
+    static, place = variable._attrs["shape"], plan.place_of_variable(variable)
     known = None if static.ndims is None else tuple(static.as_list())
 
     def run(slots: Slots) -> None:
@@ -75,9 +80,19 @@ def _assigning(plan: PlanBuilder, variable: Operation, slot: int, op: Operation)
         if not is_free and (storage is not None or not are_compatible(known, value.shape)):
             check_update_shape("assign", value.shape, known if storage is None else storage.array.shape)
         # Who works on the old memory meanwhile goes on with that, as if before this.
-        store(variable, CpuStorage(value))
+        store(variable, storage_for(value, place))
 
     return run
+
+
+def storage_for(value: Any, place: str) -> Any:
+    """Return new memory of a variable on ``place``, with a copy of ``value``, which may be on another device."""
+    if place == CPU:
+        return CpuStorage(on_device(value, CPU))
+    from nbvars.cuda_storage import CudaStorage  # takes long, and needs an extra
+
+    array = on_device(value, place)
+    return CudaStorage(array if array is not value else array.copy())
 
 
 def _fills(op: Operation) -> bool:
@@ -184,7 +199,8 @@ def prepare_count(op: Operation, plan: PlanBuilder) -> None:
     variable, storages = plan.variable_of(op._inputs[0]), plan.session.storages
     limit, slot = op._attrs["limit"], plan.new_slot(op._outputs[0])
     numpy_dtype = op._outputs[0]._dtype.numpy_dtype
-    entry = count_up_to_entry(numpy_dtype)
+    on_cpu = plan.place_of_variable(variable) == CPU
+    entry = count_up_to_entry(numpy_dtype) if on_cpu else None
 
     def run(slots: Slots) -> None:
         storage = storages.get(variable)
@@ -192,9 +208,9 @@ def prepare_count(op: Operation, plan: PlanBuilder) -> None:
             raise_uninitialized(variable)
         if storage.array.ndim:
             raise ValueError(message("count_up_to", "ref is no scalar", storage.array.shape, "()"))
-        before = entry(storage.data_address, limit)
+        before = entry(storage.data_address, limit) if entry else limit
         if before == limit:  # the launcher has the words for it
-            before = find_kernel("count_up_to", "cpu")(storage.array, limit)
+            before = find_kernel("count_up_to", storage.device_type)(storage.array, limit)
         slots[slot] = np.array(before, numpy_dtype)
 
     plan.add_step(op, run)

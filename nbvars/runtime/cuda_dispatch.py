@@ -67,25 +67,37 @@ def copy_to(device: str | None, tensor: ValueTensor) -> ValueTensor:
 def run_on_gpu(definition: OpDefinition, inputs: Sequence[ValueTensor], attrs: dict[str, Any], place: str) -> Any:
     """Run an op on the GPU ``place``, and return its output, or a tuple of them."""
     tensors = [each if isinstance(each, CudaTensor) else cast(CudaTensor, copy_to(place, each)) for each in inputs]
-    spec = definition.infer(*(TensorSpec(each._array.shape, each._dtype) for each in tensors), **attrs)
-    check_rank(definition.op_type, spec)
-    arrays = [each._array for each in tensors]
-    outputs: tuple[ValueTensor, ...]
-    if definition.op_type in OF_HOST:
-        made = definition.compute(*arrays, **attrs)
-        made.flags.writeable = False
-        outputs = (EagerTensor(made, cast(TensorSpec, spec).dtype),)
-    elif definition.op_type == "Cast":
-        outputs = (CudaTensor._wrap(cast_on_gpu(arrays[0], attrs["dtype"].numpy_dtype)),)
-    else:
-        specs = (spec,) if type(spec) is TensorSpec else cast("tuple[TensorSpec, ...]", spec)
-        # The memory of a variable or of another library's array may change later: no result may share it.
-        lent = [each._array for each in tensors if type(each) is not CudaTensor]
-        found = [_apart(array, lent) for array in _computed(definition, arrays, attrs, specs)]
-        outputs = tuple(CudaTensor(array.read_only(), each.dtype) for array, each in zip(found, specs, strict=True))
+    specs = [TensorSpec(each._array.shape, each._dtype) for each in tensors]
+    # The memory of a variable or of another library's array may change later: no result may share it.
+    lent = [each._array for each in tensors if type(each) is not CudaTensor]
+    results = compute_on_gpu(definition, [each._array for each in tensors], specs, attrs, lent)
+    outputs = tuple(
+        EagerTensor._wrap(each) if isinstance(each, np.ndarray) else CudaTensor._wrap(each) for each in results
+    )
     if listening.recorders:
         record(definition, tuple(tensors), attrs, outputs)
-    return outputs[0] if type(spec) is TensorSpec else outputs
+    return outputs[0] if type(definition.infer(*specs, **attrs)) is TensorSpec else outputs
+
+
+def compute_on_gpu(
+    definition: OpDefinition,
+    arrays: list[DeviceArray],
+    specs: Sequence[TensorSpec],
+    attrs: dict[str, Any],
+    lent: Sequence[DeviceArray] = (),
+) -> list[Any]:
+    """Return the outputs of an op of ``arrays``, all on one GPU: arrays there, or of the host if the op is ``OF_HOST``.
+
+    No output lies in the memory of ``lent`` ones.
+    """
+    spec = definition.infer(*specs, **attrs)
+    check_rank(definition.op_type, spec)
+    if definition.op_type in OF_HOST:
+        return [definition.compute(*arrays, **attrs)]
+    if definition.op_type == "Cast":
+        return [cast_on_gpu(arrays[0], attrs["dtype"].numpy_dtype)]
+    expected = (spec,) if type(spec) is TensorSpec else cast("tuple[TensorSpec, ...]", spec)
+    return [_apart(array, lent) for array in _computed(definition, arrays, attrs, expected)]
 
 
 def _computed(
@@ -120,6 +132,6 @@ def _narrowed(array: DeviceArray, dtype: DType) -> DeviceArray:
     return array if array.dtype == dtype.numpy_dtype else cast_on_gpu(array, dtype.numpy_dtype)
 
 
-def _apart(array: DeviceArray, lent: list[DeviceArray]) -> DeviceArray:
+def _apart(array: DeviceArray, lent: Sequence[DeviceArray]) -> DeviceArray:
     """Return ``array``, copied if it lies in lent memory."""
     return array.copy() if any(array.overlaps(each) for each in lent) else array

@@ -18,6 +18,8 @@ from nbvars.graph.control_flow import ControlFlowContext
 from nbvars.graph.operation import Operation
 from nbvars.graph.tensor import GraphTensor
 from nbvars.runtime.building import spec_of
+from nbvars.runtime.cuda_dispatch import OF_HOST
+from nbvars.runtime.cuda_steps import computation_on_gpu, moving, on_device, to_host
 from nbvars.runtime.definition import DEFINITIONS, Array, OpDefinition
 from nbvars.runtime.steps import (
     Reader,
@@ -33,6 +35,10 @@ from nbvars.runtime.steps import (
 
 LIVE = "_live"
 """The attribute of an identity that is no copy: of a variable it shows later updates."""
+
+CPU = "/cpu:0"
+ANYWHERE = ""
+"""For who takes a value where it is."""
 
 LARGE_BYTES = 1 << 16
 """A run lets go of arrays of so many bytes, and of those of unknown size, when nobody needs them any more."""
@@ -113,6 +119,10 @@ class PlanBuilder:
         self.step_ops: list[Operation] = []
         self.computes = False
         self._slot_of: dict[GraphTensor, int] = {}
+        # Where the value of a slot is, if not on the CPU, and its copies on other devices.
+        self._place_of: dict[int, str] = {}
+        self._copies: dict[tuple[int, str], int] = {}
+        self._place = CPU
         self._variable_of: dict[GraphTensor, Operation] = {}
         self._lent: set[int] = set()
         self._constant: set[int] = set()
@@ -178,13 +188,45 @@ class PlanBuilder:
         self.steps.append(step)
         self.step_ops.append(op)
 
-    def read(self, op: Operation, tensor: GraphTensor) -> int:
-        """Return the slot of ``tensor``; that of a reference is filled by a step of ``op``, here and now."""
-        slot = self._used_slot(op, tensor)
-        if slot is not None:
-            return slot
-        slot = self.new_slot(lent=True)
-        storages, variable = self.session.storages, self._variable_of[tensor]
+    def read(self, op: Operation, tensor: GraphTensor, place: str | None = None) -> int:
+        """Return the slot of ``tensor``; that of a reference is filled by a step of ``op``, here and now.
+
+        The value is on the device of ``op``, if ``place`` names no other, nor is ``ANYWHERE``.
+        """
+        place, slot = self._place if place is None else place, self._used_slot(op, tensor)
+        if slot is None:
+            slot = self._load(op, self._variable_of[tensor])
+        home = self._place_of.get(slot, CPU)
+        return slot if place in (home, ANYWHERE) else self._copied(op, slot, place)
+
+    def _copied(self, op: Operation, source: int, place: str) -> int:
+        """Return the slot of a copy on ``place``, which a step of ``op`` fills if no earlier one has."""
+        slot = None if source in self._lent else self._copies.get((source, place))
+        if slot is None:
+            slot = self._copies[source, place] = self.new_slot()
+            if place != CPU:
+                self._place_of[slot] = place
+            if source in self._constant:
+                self._constant.add(slot)
+                self.slots[slot] = on_device(self.slots[source], place)
+            else:
+                self._large |= {slot} if source in self._large else set()
+                self.add_step(op, moving(source, slot, place))
+        if slot in self._large:
+            self._last_user[slot] = op
+        return slot
+
+    def place_of_variable(self, variable: Operation) -> str:
+        """Return the device of a variable."""
+        place: str = self.session.place_of(variable)
+        return place
+
+    def _load(self, op: Operation, variable: Operation) -> int:
+        """Return a slot that a step of ``op`` fills with the memory of a variable."""
+        slot, storages = self.new_slot(lent=True), self.session.storages
+        place = self.place_of_variable(variable)
+        if place != CPU:
+            self._place_of[slot] = place
 
         def load(slots: Slots) -> None:
             storage = storages.get(variable)
@@ -210,7 +252,7 @@ class PlanBuilder:
         """Return the slot of ``tensor``, as ``read``; a variable is copied, so that later updates do not show."""
         slot = self._used_slot(op, tensor)
         if slot is not None:
-            return slot
+            return slot if slot not in self._place_of else self._copied(op, slot, CPU)
         slot, take = self.new_slot(), self._fetch_variable(self._variable_of[tensor])
 
         def load(slots: Slots) -> None:
@@ -221,8 +263,8 @@ class PlanBuilder:
 
     def body(self, op: Operation, context: ControlFlowContext, outputs: list[GraphTensor]) -> tuple[Step, list[int]]:
         """Return a step that computes ``outputs`` within a branch or loop of ``op``, and the slots that it fills."""
-        around, first = (self.steps, self.step_ops, self._last_user), len(self.slots)
-        self.steps, self.step_ops, self._last_user = [], [], {}
+        around, first = (self.steps, self.step_ops, self._last_user, self._copies), len(self.slots)
+        self.steps, self.step_ops, self._last_user, self._copies = [], [], {}, self._copies.copy()
         try:
             for inner in self.needed(outputs, context):
                 self._prepare(inner)
@@ -232,7 +274,7 @@ class PlanBuilder:
             return sequence(self.steps, self.step_ops), held
         finally:
             around[2].update(dict.fromkeys(self._last_user, op))
-            self.steps, self.step_ops, self._last_user = around
+            self.steps, self.step_ops, self._last_user, self._copies = around
 
     def let_go(self, first: int = 0, around: Operation | None = None) -> None:
         """Add steps that forget large arrays, each behind the last step that needs it; what is fetched stays.
@@ -281,8 +323,8 @@ class PlanBuilder:
             self._prepare(op)
 
     def _prepare(self, op: Operation) -> None:
-        self.session.check_device(op)
         definition = _definition_of(op)
+        self._place = self._place_for(op, definition)
         if LIVE in op._attrs:
             self.alias(op._outputs[0], op._inputs[0])
         elif isinstance(definition, OpDefinition):
@@ -293,15 +335,31 @@ class PlanBuilder:
             wrong = f"no kernel for the operation {op._name!r}"
             raise UnimplementedError(None, op, message("Session.run", wrong, op._type, "a type that nbvars knows"))
 
+    def _place_for(self, op: Operation, definition: Any) -> str:
+        """Return where the steps of ``op`` run: where it says, if it computes, and where its variable is."""
+        place = self.session.place_of(op)
+        if isinstance(definition, OpDefinition):
+            # Numbers that come of nothing are made on the host, the same on every machine.
+            return place if op._inputs else CPU
+        variable = self._variable_of.get(op._inputs[0]) if op._inputs else None
+        return CPU if variable is None else self.place_of_variable(variable)
+
     def _add_computation(self, op: Operation, definition: OpDefinition) -> None:
         """Add the step of an op of arrays."""
         self.computes = True
-        inputs, attrs = self.reads(op, op._inputs), self.session.attrs_of(op)
-        num_given = sum(key not in attrs for key in definition.run_attrs)
-        specs = [spec_of(tensor) for tensor in op._inputs[: len(inputs) - num_given]]
+        attrs = self.session.attrs_of(op)
+        num_arrays = len(op._inputs) - sum(key not in attrs for key in definition.run_attrs)
+        arrays, sizes = op._inputs[:num_arrays], op._inputs[num_arrays:]
+        inputs = [*self.reads(op, arrays), *(self.read(op, tensor, CPU) for tensor in sizes)]
+        specs = [spec_of(tensor) for tensor in arrays]
         is_lent = any(slot in self._lent for slot in inputs)
         outputs = [self.new_slot(tensor) for tensor in op._outputs]
-        self.add_step(op, computation(definition, specs, inputs, attrs, outputs, is_lent))
+        if self._place == CPU:
+            self.add_step(op, computation(definition, specs, inputs, attrs, outputs, is_lent))
+            return
+        self.add_step(op, computation_on_gpu(definition, specs, inputs, attrs, outputs, is_lent))
+        if definition.op_type not in OF_HOST:
+            self._place_of.update(dict.fromkeys(outputs, self._place))
 
     def alias(self, tensor: GraphTensor, source: GraphTensor) -> None:
         """Make ``tensor`` another name of ``source``."""
@@ -321,6 +379,8 @@ class PlanBuilder:
         # Only the first fetch of a slot may have the array itself.
         must_copy = slot in self._lent or slot in self._constant or slot in self._taken
         self._taken.add(slot)
+        if slot in self._place_of:
+            return lambda slots: _as_fetched(to_host(slots[slot]))
 
         def take(slots: Slots) -> Any:
             array = slots[slot]
@@ -337,10 +397,13 @@ class PlanBuilder:
             storage = storages.get(variable)
             if storage is None:
                 raise_uninitialized(variable)
-            array = storage.read()
-            return array if array.ndim else array[()]
+            return _as_fetched(storage.read())
 
         return take
+
+
+def _as_fetched(array: Array) -> Any:
+    return array if array.ndim else array[()]
 
 
 def _may_be_large(tensor: GraphTensor) -> bool:

@@ -185,8 +185,12 @@ class Session:
         attrs = {key: value for key, value in op._attrs.items() if not key.startswith("_")}
         return {**attrs, "seed": self._streams.of(op)} if "seed" in attrs else attrs
 
-    def check_device(self, op: Operation) -> None:
-        """Raise ``InvalidArgumentError`` if the device of ``op`` is not there. For the library."""
+    def place_of(self, op: Operation) -> str:
+        """Return the device that ``op`` asks for, such as ``"/cpu:0"``. For the library.
+
+        Raises:
+            InvalidArgumentError: The device is not there.
+        """
         place = "/cpu:0"
         if op._device:
             try:
@@ -197,6 +201,7 @@ class Session:
                     raise InvalidArgumentError(None, op, f"Session.run: {wrong}") from error
         if self._config.log_device_placement:
             _log.info("%s: (%s): %s", op._name, op._type, place)
+        return place
 
     def _raise_closed(self, slots: Slots | None = None) -> None:
         raise RuntimeError("Session: Attempted to use a closed Session: got a run, expected none after close()")

@@ -14,6 +14,7 @@ _CONSTANT = (
     "Const",
     "Placeholder",
     "PlaceholderWithDefault",
+    "RestoreV2",
     "VariableV2",
     "IsVariableInitialized",
     "NoOp",

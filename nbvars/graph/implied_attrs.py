@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from nbvars.graph.tensor import GraphTensor
 
 _TYPE_ATTRS = {"IsVariableInitialized": "dtype", "Cast": "SrcT"}
-_WITHOUT_TYPE = ("LogicalAnd", "LogicalOr", "LogicalNot", "PlaceholderWithDefault")
+_WITHOUT_TYPE = ("LogicalAnd", "LogicalOr", "LogicalNot", "PlaceholderWithDefault", "RestoreV2")
 
 
 def implied_attrs(op_type: str, inputs: Sequence[GraphTensor]) -> dict[str, Any]:

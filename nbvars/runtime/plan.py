@@ -127,6 +127,7 @@ class PlanBuilder:
         self._lent: set[int] = set()
         self._constant: set[int] = set()
         self._taken: set[int] = set()
+        self._shared: dict[str, int] = {}
         self._large: set[int] = set()
         # Of the large arrays, the operation that needs them last among those with steps so far.
         self._last_user: dict[int, Operation] = {}
@@ -150,6 +151,12 @@ class PlanBuilder:
         if lent:
             self._lent.add(slot)
         return slot
+
+    def shared_slot(self, key: str) -> int:
+        """Return a slot that all operations have in common that know its ``key``; a run starts with ``None`` in it."""
+        if key not in self._shared:
+            self._shared[key] = self.new_slot()
+        return self._shared[key]
 
     def is_fed(self, tensor: GraphTensor) -> bool:
         """Return whether the run brings the value of ``tensor``."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from nbvars.train.checkpoint_initializers import init_from_checkpoint
 from nbvars.train.checkpoint_reader import CheckpointReader
 from nbvars.train.checkpoint_state import (
     CheckpointState,
@@ -83,6 +84,7 @@ __all__ = [
     "get_or_create_global_step",
     "global_step",
     "import_meta_graph",
+    "init_from_checkpoint",
     "inverse_time_decay",
     "latest_checkpoint",
     "list_variables",

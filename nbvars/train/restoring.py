@@ -107,12 +107,12 @@ def _check_fit(saveables: dict[str, Saveable], reader: CheckpointReader, keys: d
             if tensor.dtype is None:
                 unreadable.append(f"{name} is of type {tensor.kind} there")
             else:
-                mismatched += _mismatches(saveable, tensor, reshape)
+                mismatched += mismatches(saveable, tensor, reshape)
     if not (missing or unreadable or mismatched):
         return
     shapes = reader.get_variable_to_shape_map()
     extra = sorted(shapes.keys() - set(keys.values()))
-    problems = [f"Key {name} not found in checkpoint{_closest(name, shapes)}" for name in missing]
+    problems = [f"Key {name} not found in checkpoint{closest(name, shapes)}" for name in missing]
     problems += unreadable + mismatched
     unused = f"; in the checkpoint and not in the program: {', '.join(extra)}" if extra else ""
     got = f"{'; '.join(problems)}{unused}"
@@ -122,7 +122,8 @@ def _check_fit(saveables: dict[str, Saveable], reader: CheckpointReader, keys: d
     raise error(None, None, text)
 
 
-def _mismatches(saveable: Saveable, tensor: StoredTensor, reshape: bool) -> list[str]:
+def mismatches(saveable: Saveable, tensor: StoredTensor, reshape: bool) -> list[str]:
+    """Return in what ``tensor``, of a checkpoint, differs from what is to get its value."""
     found = []
     if tensor.dtype is not saveable.dtype:
         found.append(f"{saveable.name} is {tensor.dtype} there and {saveable.dtype} here")
@@ -134,6 +135,7 @@ def _mismatches(saveable: Saveable, tensor: StoredTensor, reshape: bool) -> list
     return found
 
 
-def _closest(name: str, known: Iterable[str]) -> str:
+def closest(name: str, known: Iterable[str]) -> str:
+    """Return what an error adds to a ``name`` that is not known: the one most like it, if there is one."""
     close = difflib.get_close_matches(name, known, 1)
     return f" (closest: {close[0]})" if close else ""

@@ -53,7 +53,7 @@ def checked_saveables(var_list: Any) -> dict[str, Saveable]:
         TypeError: It is neither, or something in it is no variable.
         ValueError: Two variables have one name, one variable has two, or slices do not belong together.
     """
-    saveables = {name: _saveable(name, variables) for name, variables in _named(var_list).items()}
+    saveables = {name: saveable_of(name, variables) for name, variables in _named(var_list).items()}
     names: dict[int, str] = {}
     for name, saveable in saveables.items():
         for part in saveable.parts:
@@ -96,7 +96,12 @@ def _variables_of(value: Any) -> list[Variable]:
     return variables
 
 
-def _saveable(name: str, variables: list[Variable]) -> Saveable:
+def saveable_of(name: str, variables: list[Variable]) -> Saveable:
+    """Return the tensor ``name`` of a checkpoint that is a variable, or is put together of slices.
+
+    Raises:
+        ValueError: They are not the slices of one variable.
+    """
     infos = [variable._save_slice_info for variable in variables]
     if len(variables) == 1 and infos[0] is None:
         variable = variables[0]

@@ -78,16 +78,21 @@ class GraphVariable(Symbolic, Variable):
         graph._check_not_finalized()
         # Neither control dependencies nor branches and loops around concern a variable.
         with entered(graph), graph.control_dependencies(None), graph.name_scope(name or "Variable") as scope:
-            self._start = _initial_tensor(graph, initial_value, dtype, scope)
-            shape = self._start.shape if validate_shape else TensorShape(None)
+            start = _initial_tensor(graph, initial_value, dtype, scope)
+            shape = start.shape if validate_shape else TensorShape(None)
             if not shape.is_fully_defined() and validate_shape:
                 wrong = "initial_value must have a shape specified"
                 raise ValueError(message("Variable", wrong, shape, "known sizes, or validate_shape=False"))
-            self._reference = add_variable(graph, shape, self._start.dtype.base_dtype, scope)
-            assigned = add_update("assign", self._reference, None, self._start, True, None, validate_shape)
-            self._initializer = assigned.op
+            self._reference = add_variable(graph, shape, start.dtype.base_dtype, scope)
+            self._begin_with(start)
             self._snapshot = self._add_read(graph)
         graph.add_to_collections(keys, self)
+
+    def _begin_with(self, start: GraphTensor) -> None:
+        """Add the initializer, or another one in its place; where the shape is not known, it accepts any."""
+        has_shape = self._reference.shape.is_fully_defined()
+        self._start = start
+        self._initializer = add_update("assign", self._reference, None, start, True, None, has_shape).op
 
     def _add_read(self, graph: Graph) -> GraphTensor:
         """Add the read that ``value()`` returns: live, or cached once a run on the caching device."""

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from nbvars import ops
 from nbvars.checks import message
 from nbvars.dtypes import DType
+from nbvars.graph.operation import Operation
 from nbvars.graph.tensor import Tensor, TensorLike, TensorValue
 from nbvars.ops.grouping_ops import group
 from nbvars.runtime.building import entered
@@ -41,7 +42,16 @@ class PartitionedVariable(TensorLike):
     Source: TensorFlow 1 source, ``tf.python.ops.variables.PartitionedVariable``.
     """
 
-    __slots__ = ("__weakref__", "_dtype", "_initializer", "_name", "_partitions", "_shape", "_variable_list")
+    __slots__ = (
+        "__weakref__",
+        "_dtype",
+        "_initializer",
+        "_initializers",
+        "_name",
+        "_partitions",
+        "_shape",
+        "_variable_list",
+    )
 
     def __init__(
         self, name: str, shape: Any, dtype: DType, variable_list: Sequence[Variable], partitions: Sequence[int]
@@ -56,6 +66,7 @@ class PartitionedVariable(TensorLike):
         _check_slices(self._shape, variable_list, self._partitions)
         self._variable_list = sorted(variable_list, key=lambda part: part._save_slice_info.var_offset)
         self._initializer: Any = None
+        self._initializers: list[Operation] = []
 
     @property
     def name(self) -> str:
@@ -81,10 +92,12 @@ class PartitionedVariable(TensorLike):
     def initializer(self) -> Any:
         """Return the operation that gives all slices their initial values; ``None`` in eager mode."""
         slices = [part for part in self._variable_list if isinstance(part, GraphVariable)]
-        if self._initializer is None and slices:
+        initializers = [part.initializer for part in slices]
+        if initializers != self._initializers:  # the first time, or ``init_from_checkpoint`` has changed them
             graph = slices[0].graph
             with entered(graph), graph.control_dependencies(None), graph.name_scope(None):
-                self._initializer = group([part.initializer for part in slices], name=f"{self._name}/Initializer")
+                self._initializer = group(initializers, name=f"{self._name}/Initializer")
+            self._initializers = initializers
         return self._initializer
 
     def __iter__(self) -> Iterator[Variable]:

@@ -86,6 +86,15 @@ class VariableStore:
         """Return the variable of ``VariableRequest(*args, **kwargs)``: the ``getter`` of custom getters."""
         return self._get(VariableRequest(*args, **kwargs))
 
+    def names(self) -> list[str]:
+        """Return the names of the variables, of partitioned ones those of the whole."""
+        whole = [name for name, variable in self._variables.items() if variable._save_slice_info is None]
+        return sorted([*whole, *self._partitioned])
+
+    def find(self, name: str) -> Variable | PartitionedVariable | None:
+        """Return the variable of this name, if there is one."""
+        return self._partitioned.get(name, self._variables.get(name))
+
     def _get(self, request: VariableRequest) -> Variable | PartitionedVariable:
         name = request.name
         with self._lock:

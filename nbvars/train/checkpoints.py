@@ -97,11 +97,12 @@ def load_checkpoint(ckpt_dir_or_file: str | os.PathLike[str]) -> CheckpointReade
     path = os.fspath(ckpt_dir_or_file)
     if not os.path.isdir(path):
         return open_checkpoint(path)
-    latest = latest_checkpoint(path)
-    if latest is None:
-        wrong = "Couldn't find 'checkpoint' file or checkpoints in given directory"
-        raise ValueError(message("load_checkpoint", wrong, path, "a folder of Saver.save"))
-    return open_checkpoint(latest)
+    while (latest := latest_checkpoint(path)) is not None:
+        # Who has listed later ones may have deleted it meanwhile.
+        with suppress(NotFoundError):
+            return open_checkpoint(latest)
+    wrong = "Couldn't find 'checkpoint' file or checkpoints in given directory"
+    raise ValueError(message("load_checkpoint", wrong, path, "a folder of Saver.save"))
 
 
 def NewCheckpointReader(filepattern: str | os.PathLike[str]) -> CheckpointReader:  # noqa: N802 - TensorFlow's name

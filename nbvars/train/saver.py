@@ -18,7 +18,7 @@ from nbvars.graph.graph import Graph
 from nbvars.graph.messages import as_message
 from nbvars.graph.tensor import Tensor
 from nbvars.locks import ForkSafeLock
-from nbvars.train.checkpoint_files import Identity
+from nbvars.train.checkpoint_files import Identity, identity_of
 from nbvars.train.checkpoint_state import update_checkpoint_state
 from nbvars.train.checkpoint_writer import write_checkpoint
 from nbvars.train.checkpoints import META_SUFFIX, checkpoint_exists, open_checkpoint
@@ -250,8 +250,14 @@ class Saver:
     def _record(
         self, folder: str, path: str, identity: Identity | None, latest_filename: str | None, meta_suffix: str
     ) -> None:
-        """List the new checkpoint, and then delete those that leave the list."""
+        """List the new checkpoint, and then delete those that leave the list.
+
+        Another process that saves under the same names may have replaced the checkpoint already and, with later ones
+        in its list, deleted it. Then the list is left to that process: the newest in it is there at any time.
+        """
         with locked_folder(folder):
+            if identity_of(path + SUFFIX) is None:
+                return
             self._retention.add(path, time.time(), identity)
             paths = self.last_checkpoints
             if self._save_relative_paths:

@@ -12,6 +12,7 @@ import pytest
 from safetensors import safe_open
 
 import nbvars as tf
+from nbvars.train import checkpoints
 from nbvars.train import saver as saver_module
 from tests.conftest import ALL_DTYPES, assert_same_bits, random_array
 
@@ -329,6 +330,41 @@ def test_what_another_process_wrote_under_the_name_is_not_deleted(tmp_path):
     tf.train.Saver([variable]).save(None, tmp_path / "model", 1)
     saver.save(None, tmp_path / "model", 2)
     assert tf.train.checkpoint_exists(path)
+
+
+@pytest.mark.parametrize("num_later", [1, 4])
+def test_the_latest_is_there_if_another_process_overtakes_a_save_of_the_same_names(num_later, tmp_path, monkeypatch):
+    ours, others = (tf.train.Saver({"v": tf.Variable(value)}, max_to_keep=2) for value in (1.0, 2.0))
+    write = saver_module.write_checkpoint
+
+    def overtaken(*arguments):
+        identity = write(*arguments)
+        monkeypatch.setattr(saver_module, "write_checkpoint", write)
+        for step in range(num_later):
+            others.save(None, tmp_path / "model", step)
+        return identity
+
+    monkeypatch.setattr(saver_module, "write_checkpoint", overtaken)
+    ours.save(None, tmp_path / "model", 0)
+    expected = str(tmp_path / f"model-{num_later - 1}")
+    assert tf.train.get_checkpoint_state(tmp_path).model_checkpoint_path == expected
+    assert tf.train.latest_checkpoint(tmp_path) == expected
+    assert len(ours.last_checkpoints) == (num_later == 1)
+
+
+def test_a_folder_is_read_though_its_latest_checkpoint_is_deleted_meanwhile(tmp_path, monkeypatch):
+    saver = tf.train.Saver({"v": tf.Variable(1.0)}, max_to_keep=1)
+    first = saver.save(None, tmp_path / "model", 0)
+    find = checkpoints.latest_checkpoint
+
+    def overtaken(folder):
+        found = find(folder)
+        if found == first:
+            saver.save(None, tmp_path / "model", 1)
+        return found
+
+    monkeypatch.setattr(checkpoints, "latest_checkpoint", overtaken)
+    assert tf.train.load_checkpoint(tmp_path).path == f"{tmp_path / 'model-1'}.safetensors"
 
 
 def test_write_state_false_leaves_no_trace_but_the_checkpoint(tmp_path):

@@ -131,8 +131,9 @@ def vectors_kernel(source: str, target: str) -> Kernel:
     """Return the kernel ``(x, out, num_runs, items, out_items, first_item, num_items)``."""
     x, out = side_of(source), side_of(target)
     signature = (Pointer(x.word), Pointer(out.word), INT64, Pointer(x.part), Pointer(out.part), INT64, INT64)
-    # Of complex numbers whose imaginary part is not needed, the assembler loads the real parts alone.
-    items = "real parts" if source in PARTS and target != "bool" else "vectors"
+    # Of items whose upper half is not needed the assembler loads the lower one alone, not vectors.
+    needs_lower_half = (source in PARTS and target != "bool") or (source, target) == ("uint64", "uint32")
+    items = "low halves" if needs_lower_half else "vectors"
     return Kernel(f"cast {items} of {source} to {target}", _by_vectors(source, target), signature)
 
 

@@ -104,6 +104,19 @@ reduce_add_bfloat16x8 = _reduction("red.relaxed.gpu.global.add.noftz.v4.bf16x2 [
 reduce_add_float16x2 = _reduction("red.relaxed.gpu.global.add.noftz.f16x2 [$0], $1;", 1, "r")
 reduce_add_bfloat16x2 = _reduction("red.relaxed.gpu.global.add.noftz.bf16x2 [$0], $1;", 1, "r")
 """For compute capability 9.0 and above."""
+reduce_max_int64 = _reduction("red.relaxed.gpu.global.max.s64 [$0], $1;", 1, "l")
+
+
+@intrinsic
+def fence_system(typing_context):
+    """Let nobody, the host included, see a later store of this thread without its earlier ones."""
+
+    def generate(context, builder, signature, arguments):
+        function = ir.FunctionType(ir.VoidType(), [])
+        builder.call(ir.InlineAsm(function, "membar.sys;", "~{memory}", side_effect=True), [])
+        return context.get_dummy_value()
+
+    return types.void(), generate
 
 
 @intrinsic
@@ -117,6 +130,18 @@ def compare_and_swap(typing_context, pointer, position, expected, new):
 
     word = pointer.dtype
     return word(pointer, types.int64, word, word), generate
+
+
+@intrinsic
+def exchange(typing_context, pointer, position, new):
+    """Store ``new``, an integer, atomically; return what was there."""
+
+    def generate(context, builder, signature, arguments):
+        pointer, position, new = arguments
+        return builder.atomic_rmw("xchg", _global_pointer(builder, pointer, position), new, "monotonic")
+
+    word = pointer.dtype
+    return word(pointer, types.int64, word), generate
 
 
 def _bitcast(name: str, source: Any, target: Any) -> Any:

@@ -12,6 +12,9 @@ from nbvars.kernels.cuda.toolkit import IS_SIMULATED
 NUM_THREADS = 16 if IS_SIMULATED else 256
 """Threads a block, at least as many as a vector has bytes; the simulator makes a Python thread of each."""
 
+LOWEST_CAPABILITY = (7, 5)
+"""The oldest GPUs that CUDA 13 knows."""
+
 KERNELS: dict[str, Kernel] = {}
 """All kernels that were made, by name: what is compiled in tests without a GPU."""
 
@@ -23,7 +26,7 @@ class Kernel:
         name: Tells it from all others.
         py_func: What is compiled. It works on any number of blocks and threads.
         signature: Its parameters.
-        lowest_capability: The lowest compute capability that has its instructions.
+        lowest_capability: The lowest compute capability that has all its instructions.
         launch: ``(device, num_blocks, num_threads, *arguments)``: queues it on the current stream.
     """
 
@@ -34,7 +37,7 @@ class Kernel:
         name: str,
         py_func: Callable[..., Any],
         signature: Signature,
-        lowest_capability: tuple[int, int] = (7, 5),
+        lowest_capability: tuple[int, int] = LOWEST_CAPABILITY,
     ) -> None:
         assert name not in KERNELS, name
         self.name, self.py_func, self.signature = name, py_func, signature

@@ -56,11 +56,27 @@ reduce_add_float16x8, reduce_add_bfloat16x8 = _reduction(4, "f16"), _reduction(4
 reduce_add_float16x2, reduce_add_bfloat16x2 = _reduction(1, "f16"), _reduction(1, "bf16")
 
 
+def reduce_max_int64(pointer: Any, position: int, value: Any) -> None:
+    with _atomic:
+        pointer[position] = max(pointer[position], value)
+
+
+def fence_system() -> None:
+    """Do nothing: Python threads see the stores of each other in order."""
+
+
 def compare_and_swap(pointer: Any, position: int, expected: Any, new: Any) -> Any:
     with _atomic:
         before = pointer[position]
         if before == expected:
             pointer[position] = new
+        return before
+
+
+def exchange(pointer: Any, position: int, new: Any) -> Any:
+    with _atomic:
+        before = pointer[position]
+        pointer[position] = new
         return before
 
 

@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numba.cuda.simulator.kernelapi import FakeCUDAShared
+from numba.np.numpy_support import as_dtype
 
 from nbvars.checks import message
 from nbvars.errors import InvalidArgumentError
@@ -43,6 +45,22 @@ class HostBlock:
         self.address = self._bytes.ctypes.data + -self._bytes.ctypes.data % _ALIGNMENT
         self.size = size
 
+
+_allocating = threading.Lock()
+
+
+def _shared_array(self: Any, shape: int, dtype: Any, alignment: int | None = None) -> npt.NDArray[Any]:
+    """Return the array of a block that the calling line names."""
+    line = sys._getframe(1)
+    with _allocating:
+        made: npt.NDArray[Any] = self._allocations.setdefault(
+            (line.f_code.co_filename, line.f_lineno), np.empty(shape, as_dtype(dtype))
+        )
+    return made
+
+
+# The simulator's own (numba-cuda 0.30.4) gives two threads that ask at the same time an array each.
+FakeCUDAShared.array = _shared_array
 
 _blocks: dict[int, weakref.ref[HostBlock]] = {}
 _running = threading.RLock()

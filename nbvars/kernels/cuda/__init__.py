@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nbvars.kernels.cuda import assign, cast
+from nbvars.kernels.cuda import assign, cast, scatter
 
 KERNELS: dict[str, Callable[..., Any]] = {
     "assign": assign.assign,
     "assign_add": assign.assign_add,
     "assign_sub": assign.assign_sub,
     "cast": cast.cast,
+    "scatter_add": scatter.scatter_add,
+    "scatter_div": scatter.scatter_div,
+    "scatter_max": scatter.scatter_max,
+    "scatter_min": scatter.scatter_min,
+    "scatter_mul": scatter.scatter_mul,
+    "scatter_sub": scatter.scatter_sub,
+    "scatter_update": scatter.scatter_update,
 }

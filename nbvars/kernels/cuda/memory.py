@@ -14,6 +14,7 @@ from nbvars.kernels.cuda.backend import backend
 from nbvars.kernels.elements import ALL
 
 _DTYPES = frozenset(ALL)
+_WORD_BYTES = 4
 
 
 def is_supported(dtype: np.dtype[Any]) -> bool:
@@ -118,7 +119,9 @@ def empty(shape: tuple[int, ...], dtype: np.dtype[Any], device: int) -> DeviceAr
         ResourceExhaustedError: The GPU has not so much memory left.
     """
     assert dtype in _DTYPES, dtype
-    block = backend.allocate(device, math.prod(shape) * dtype.itemsize)
+    num_bytes = math.prod(shape) * dtype.itemsize
+    # Atomic updates of small items reach for the whole word.
+    block = backend.allocate(device, num_bytes + -num_bytes % _WORD_BYTES)
     return DeviceArray(shape, dtype, device, block.address, block)
 
 

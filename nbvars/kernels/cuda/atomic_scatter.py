@@ -22,7 +22,7 @@ from nbvars.kernels.cuda.rows import RowUpdate, launch_over_slices
 from nbvars.kernels.cuda.signature import INT64, Pointer
 from nbvars.kernels.cuda.status import SLOT_SIGNATURE, report_once
 from nbvars.kernels.cuda.toolkit import IS_SIMULATED, cuda
-from nbvars.kernels.cuda.vectors import load_vector4, on_device
+from nbvars.kernels.cuda.vectors import on_device
 from nbvars.kernels.elements import HALVES, NUMERIC, Element, element_of
 
 if IS_SIMULATED:
@@ -94,11 +94,13 @@ def _unit_of(operation: str, element_name: str, reduction: Reduction) -> Any:
     """Return ``(values, position)``: the unit there, with the sign that it is added with."""
     negate = _negation(element_name, reduction.word) if operation == "sub" else on_device(lambda x: x)
 
+    load_ahead, load_ahead4 = intrinsics.load_ahead, intrinsics.load_ahead4
+
     def load_one(values, position):
-        return negate(values[position])
+        return negate(load_ahead(values, position))
 
     def load_four(values, position):
-        x = load_vector4(values, position)
+        x = load_ahead4(values, position)
         return (negate(x[0]), negate(x[1]), negate(x[2]), negate(x[3]))
 
     return on_device(load_one if reduction.length == 1 else load_four)

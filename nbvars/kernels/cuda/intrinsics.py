@@ -46,6 +46,46 @@ def _vector_load(length: int) -> Any:
     return intrinsic(load_vector)
 
 
+_REGISTERS = {
+    types.float32: ("f32", "f"),
+    types.float64: ("f64", "d"),
+    types.uint32: ("u32", "r"),
+    types.uint64: ("u64", "l"),
+}
+"""How assembly names the type and the register of a word."""
+
+
+def _load_ahead(length: int) -> Any:
+    """Return the load of words, as a tuple where several, that are read once: it stays where it is written.
+
+    Other loads go behind the branch that needs them, and then one waits for the other.
+    """
+
+    def load_ahead(typing_context, pointer, position):
+        kind, register = _REGISTERS[pointer.dtype]
+        results = ", ".join(f"${k}" for k in range(length))
+        shape, results = (f".v{length}", f"{{{results}}}") if length > 1 else ("", results)
+        assembly = f"ld.global.L1::no_allocate{shape}.{kind} {results}, [${length}];"
+        constraints = ",".join([f"={register}"] * length + ["l"])
+
+        def generate(context, builder, signature, arguments):
+            word = context.get_data_type(signature.args[0].dtype)
+            address = builder.ptrtoint(_global_pointer(builder, arguments[0], arguments[1]), _INT64)
+            function = ir.FunctionType(ir.LiteralStructType([word] * length) if length > 1 else word, [_INT64])
+            loaded = builder.call(ir.InlineAsm(function, assembly, constraints, side_effect=True), [address])
+            if length == 1:
+                return loaded
+            return cgutils.pack_array(builder, [builder.extract_value(loaded, k) for k in range(length)])
+
+        result = types.UniTuple(pointer.dtype, length) if length > 1 else pointer.dtype
+        return result(pointer, types.int64), generate
+
+    return intrinsic(load_ahead)
+
+
+load_ahead, load_ahead4 = _load_ahead(1), _load_ahead(4)
+
+
 def _vector_store(length: int) -> Any:
     """Return the store of a tuple of ``length`` words, 16 bytes in all and aligned to that."""
 
@@ -142,6 +182,18 @@ def exchange(typing_context, pointer, position, new):
 
     word = pointer.dtype
     return word(pointer, types.int64, word), generate
+
+
+@intrinsic
+def pointer_of(typing_context, array):
+    """Return the pointer to the first element of an array that a user's kernel has."""
+    if not isinstance(array, types.Array):
+        return None
+
+    def generate(context, builder, signature, arguments):
+        return context.make_array(signature.args[0])(context, builder, arguments[0]).data
+
+    return types.CPointer(array.dtype)(array), generate
 
 
 def _bitcast(name: str, source: Any, target: Any) -> Any:

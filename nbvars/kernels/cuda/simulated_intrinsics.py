@@ -31,7 +31,12 @@ def _vector_store(length: int) -> Callable[..., None]:
 
 
 load_vector4, store_vector4 = _vector_load(4), _vector_store(4)
+load_ahead4 = load_vector4
 load_vector2, store_vector2 = _vector_load(2), _vector_store(2)
+
+
+def load_ahead(pointer: Any, position: int) -> Any:
+    return pointer[position]
 
 
 def _reduction(length: int = 1, half: str = "") -> Callable[..., None]:
@@ -78,6 +83,10 @@ def exchange(pointer: Any, position: int, new: Any) -> Any:
         before = pointer[position]
         pointer[position] = new
         return before
+
+
+def pointer_of(array: Any) -> Any:
+    return getattr(array, "_ary", array).reshape(-1)
 
 
 def _bitcast(source: type[np.generic], target: type[np.generic]) -> Callable[[Any], Any]:

@@ -60,6 +60,20 @@ def count_up_to(ref: Array, limit: int) -> int:
     """
     expect_arrays("count_up_to", ref=ref)
     expect_updatable("count_up_to", ref)
+    limit = checked_limit(ref, limit)
+    count = count_up_to_entry(ref.dtype)(ref.ctypes.data, limit)
+    if count == limit:
+        raise OutOfRangeError(None, None, limit_reached("count_up_to", int(ref), limit))
+    return count
+
+
+def checked_limit(ref: Any, limit: Any) -> int:
+    """Return ``limit`` as an ``int``, if the array ``ref`` can count up to it.
+
+    Raises:
+        TypeError: ``ref`` is no int32 or int64 scalar, or ``limit`` no integer.
+        ValueError: The counter does not hold ``limit``.
+    """
     if ref.shape != () or ref.dtype not in (np.int32, np.int64):
         got = f"{ref.dtype.name} of shape {ref.shape}"
         raise TypeError(message("count_up_to", "ref cannot count", got, "an int32 or int64 scalar"))
@@ -71,10 +85,7 @@ def count_up_to(ref: Array, limit: int) -> int:
     limits = np.iinfo(ref.dtype)
     if not limits.min <= limit <= limits.max:
         raise ValueError(message("count_up_to", "the limit does not fit the counter", limit, ref.dtype.name))
-    count = count_up_to_entry(ref.dtype)(ref.ctypes.data, limit)
-    if count == limit:
-        raise OutOfRangeError(None, None, limit_reached("count_up_to", int(ref), limit))
-    return count
+    return limit
 
 
 def limit_reached(where: str, got: int, limit: int) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nbvars.kernels.cuda import assign, cast, scatter
+from nbvars.kernels.cuda import assign, cast, counter, scatter
 
 KERNELS: dict[str, Callable[..., Any]] = {
     "assign": assign.assign,
     "assign_add": assign.assign_add,
     "assign_sub": assign.assign_sub,
     "cast": cast.cast,
+    "count_up_to": counter.count_up_to,
     "scatter_add": scatter.scatter_add,
     "scatter_div": scatter.scatter_div,
     "scatter_max": scatter.scatter_max,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from nbvars.kernels.cuda import assign, cast, counter, scatter
+from nbvars.kernels.cuda import assign, cast, counter, optimizer_steps, scatter
+from nbvars.kernels.step_rules import STEPS
 
 KERNELS: dict[str, Callable[..., Any]] = {
     "assign": assign.assign,
@@ -20,4 +22,5 @@ KERNELS: dict[str, Callable[..., Any]] = {
     "scatter_mul": scatter.scatter_mul,
     "scatter_sub": scatter.scatter_sub,
     "scatter_update": scatter.scatter_update,
+    **{f"{name}_step": partial(optimizer_steps.step, f"{name}_step", name) for name in STEPS},
 }

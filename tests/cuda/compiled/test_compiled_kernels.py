@@ -23,7 +23,8 @@ def test_a_kernel_compiles_to_what_it_promises(name, tmp_path):
         assert made.local_bytes == made.count("LDL") == made.count("STL") == 0
         assert made.registers <= 128
         assert ".extern .func" not in made.ptx
-        assert "fma." not in made.ptx
+        if "ftrl" not in name:  # whose power is a function of CUDA's
+            assert "fma." not in made.ptx
         if not any(dtype in name for dtype in WITH_FLOAT64):
             assert ".f64" not in made.ptx
         if "vectors" in name:

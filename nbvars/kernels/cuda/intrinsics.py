@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
+from numba import from_dtype
 from numba.cuda import cgutils, types
 from numba.cuda.extending import intrinsic
 
@@ -22,6 +23,21 @@ def _global_pointer(builder: Any, pointer: Any, position: Any, pointee: Any = No
     address = builder.gep(pointer, [position])
     pointee = pointee or address.type.pointee
     return builder.addrspacecast(builder.bitcast(address, ir.PointerType(pointee)), ir.PointerType(pointee, _GLOBAL))
+
+
+def pointer_to(word: Any) -> Any:
+    """Return the function that makes a pointer to words of a NumPy dtype of an address, an int64."""
+    kind = types.CPointer(from_dtype(word))
+
+    def make_pointer(typing_context, address):
+        def generate(context, builder, signature, arguments):
+            generic = context.get_value_type(kind)
+            address = builder.inttoptr(arguments[0], ir.PointerType(generic.pointee, _GLOBAL))
+            return builder.addrspacecast(address, generic)
+
+        return kind(types.int64), generate
+
+    return intrinsic(make_pointer)
 
 
 def _vector_load(length: int) -> Any:

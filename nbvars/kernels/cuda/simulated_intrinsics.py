@@ -9,8 +9,14 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from nbvars.kernels.cuda.simulator import HostPointer
+
 _atomic = threading.Lock()
 _HALVES = {"f16": np.dtype(np.float16), "bf16": np.dtype(ml_dtypes.bfloat16)}
+
+
+def pointer_to(word: np.dtype[Any]) -> Callable[[Any], HostPointer]:
+    return lambda address: HostPointer(int(address), word)
 
 
 def _vector_load(length: int) -> Callable[..., Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nbvars.checks import message
+from nbvars.devices import find_gpus
 from nbvars.dtypes import DType
 from nbvars.errors import InvalidArgumentError
 from nbvars.runtime.arrays import can_become, wrong_dtype
@@ -15,19 +16,20 @@ from nbvars.runtime.cuda_tensor import BorrowedCudaTensor, CudaTensor
 if TYPE_CHECKING:
     from nbvars.kernels.cuda.memory import DeviceArray
 
-_CUDA = (2, 13)
-"""A GPU, and CUDA's managed memory, in DLPack's numbers."""
+_CUDA = 2
+"""A GPU, in DLPack's numbers."""
 
 
 def is_on_gpu(value: Any) -> bool:
     """Tell whether ``value``, of another library, is an array in the memory of a GPU."""
-    return getattr(value, "__cuda_array_interface__", None) is not None or gives_cuda_dlpack(value)
+    has_interface = getattr(value, "__cuda_array_interface__", None) is not None and find_gpus().num_devices > 0
+    return has_interface or gives_cuda_dlpack(value)
 
 
 def gives_cuda_dlpack(value: Any) -> bool:
     """Tell whether ``value`` gives memory of a GPU by DLPack."""
     device = getattr(value, "__dlpack_device__", None)
-    return device is not None and int(device()[0]) in _CUDA
+    return device is not None and int(device()[0]) == _CUDA and find_gpus().num_devices > 0
 
 
 def tensor_from_cuda_dlpack(where: str, value: Any) -> CudaTensor:

@@ -12,6 +12,7 @@ from nbvars.cuda_storage import CudaStorage
 from nbvars.dtypes import DType, as_numeric_dtype
 from nbvars.graph.indexed_slices import IndexedSlices
 from nbvars.graph.tensor import Tensor, TensorValue
+from nbvars.kernels import find_kernel
 from nbvars.kernels.cuda.memory import DeviceArray, to_device
 from nbvars.ops import state_ops
 from nbvars.runtime.context import anywhere, current_device
@@ -21,6 +22,9 @@ from nbvars.runtime.notebook import first_elements, size_of, to_html
 from nbvars.runtime.tensor import EagerTensor
 from nbvars.variables import copying
 from nbvars.variables.variable import Variable
+
+
+_ASSIGN, _ASSIGN_ADD, _ASSIGN_SUB = (find_kernel(op, "gpu") for op in ("assign", "assign_add", "assign_sub"))
 
 
 class CudaVariable(HasDeviceValue, Variable):
@@ -62,22 +66,39 @@ class CudaVariable(HasDeviceValue, Variable):
     def _copied(self) -> Tensor:
         return CudaTensor._wrap(self._storage.copy())
 
+    def _is_ready(self, value: Any) -> bool:
+        """Tell whether the launcher has all that is left to check of ``value``."""
+        self._storage.raise_pending()
+        if type(value) is not CudaTensor:
+            return False
+        mine, other = self._storage.array, value._array
+        return mine.shape == other.shape and mine.dtype is other.dtype and mine.device == other.device
+
     def assign(
         self, value: TensorValue, use_locking: bool = False, name: str | None = None, read_value: bool = True
     ) -> Variable:
         """Replace the value, as ``nbvars.assign``."""
+        if self._is_ready(value) and not use_locking:
+            _ASSIGN(self._storage.array, value._array)  # type: ignore[union-attr]
+            return self
         return state_ops.assign(self, value, None, use_locking)
 
     def assign_add(
         self, delta: TensorValue, use_locking: bool = False, name: str | None = None, read_value: bool = True
     ) -> Variable:
         """Add ``delta``, as ``nbvars.assign_add``."""
+        if self._is_ready(delta) and not use_locking:
+            _ASSIGN_ADD(self._storage.array, delta._array)  # type: ignore[union-attr]
+            return self
         return state_ops.assign_add(self, delta, use_locking)
 
     def assign_sub(
         self, delta: TensorValue, use_locking: bool = False, name: str | None = None, read_value: bool = True
     ) -> Variable:
         """Subtract ``delta``, as ``nbvars.assign_sub``."""
+        if self._is_ready(delta) and not use_locking:
+            _ASSIGN_SUB(self._storage.array, delta._array)  # type: ignore[union-attr]
+            return self
         return state_ops.assign_sub(self, delta, use_locking)
 
     def _scatter(

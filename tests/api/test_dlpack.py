@@ -180,9 +180,9 @@ def test_a_dtype_that_numpy_does_not_have_is_refused():
     class Strange(Legacy):
         def __dlpack__(self, **_):
             capsule = self._array.__dlpack__()
-            from nbvars.runtime.dlpack import _tensor_in
+            from nbvars.kernels.capsules import managed_in
 
-            _tensor_in(capsule).bits = 4
+            managed_in(capsule)[1].tensor.bits = 4
             return capsule
 
     with pytest.raises(BufferError, match="NumPy cannot take the memory: got dtype code 1 of 4 bits and 1 lanes"):

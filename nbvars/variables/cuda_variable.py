@@ -25,6 +25,8 @@ from nbvars.variables.variable import Variable
 
 
 _ASSIGN, _ASSIGN_ADD, _ASSIGN_SUB = (find_kernel(op, "gpu") for op in ("assign", "assign_add", "assign_sub"))
+_IN_ALL_FLOATS = 65504.0
+"""The largest float16: conversions up to here do not overflow."""
 
 
 class CudaVariable(HasDeviceValue, Variable):
@@ -66,20 +68,27 @@ class CudaVariable(HasDeviceValue, Variable):
     def _copied(self) -> Tensor:
         return CudaTensor._wrap(self._storage.copy())
 
-    def _is_ready(self, value: Any) -> bool:
-        """Tell whether the launcher has all that is left to check of ``value``."""
+    def _ready(self, value: Any, use_locking: bool) -> Any:
+        """Return ``value`` as the launcher takes it, if nothing else is left to check; else ``None``."""
         self._storage.raise_pending()
-        if type(value) is not CudaTensor:
-            return False
-        mine, other = self._storage.array, value._array
-        return mine.shape == other.shape and mine.dtype is other.dtype and mine.device == other.device
+        kind = type(value)
+        if use_locking:
+            return None
+        if kind is CudaTensor:
+            mine, other = self._storage.array, value._array
+            fits = mine.shape == other.shape and mine.dtype is other.dtype and mine.device == other.device
+            return other if fits else None
+        if kind is float and self._dtype.is_floating and -_IN_ALL_FLOATS <= value <= _IN_ALL_FLOATS:
+            return self._numpy_dtype.type(value)
+        return None
 
     def assign(
         self, value: TensorValue, use_locking: bool = False, name: str | None = None, read_value: bool = True
     ) -> Variable:
         """Replace the value, as ``nbvars.assign``."""
-        if self._is_ready(value) and not use_locking:
-            _ASSIGN(self._storage.array, value._array)  # type: ignore[union-attr]
+        ready = self._ready(value, use_locking)
+        if ready is not None:
+            _ASSIGN(self._storage.array, ready)
             return self
         return state_ops.assign(self, value, None, use_locking)
 
@@ -87,8 +96,9 @@ class CudaVariable(HasDeviceValue, Variable):
         self, delta: TensorValue, use_locking: bool = False, name: str | None = None, read_value: bool = True
     ) -> Variable:
         """Add ``delta``, as ``nbvars.assign_add``."""
-        if self._is_ready(delta) and not use_locking:
-            _ASSIGN_ADD(self._storage.array, delta._array)  # type: ignore[union-attr]
+        ready = self._ready(delta, use_locking)
+        if ready is not None:
+            _ASSIGN_ADD(self._storage.array, ready)
             return self
         return state_ops.assign_add(self, delta, use_locking)
 
@@ -96,8 +106,9 @@ class CudaVariable(HasDeviceValue, Variable):
         self, delta: TensorValue, use_locking: bool = False, name: str | None = None, read_value: bool = True
     ) -> Variable:
         """Subtract ``delta``, as ``nbvars.assign_sub``."""
-        if self._is_ready(delta) and not use_locking:
-            _ASSIGN_SUB(self._storage.array, delta._array)  # type: ignore[union-attr]
+        ready = self._ready(delta, use_locking)
+        if ready is not None:
+            _ASSIGN_SUB(self._storage.array, ready)
             return self
         return state_ops.assign_sub(self, delta, use_locking)
 

@@ -130,7 +130,9 @@ def install(num_devices=NUM_DEVICES):
     from nbvars import devices
 
     devices.find_gpus = lambda: devices.Gpus(num_devices, "13.0")
-    package, core, bindings, driver = (ModuleType(n) for n in ("cuda", "cuda.core", "cuda.bindings", "cuda.bindings.driver"))
+    package, core, bindings, driver = (
+        ModuleType(n) for n in ("cuda", "cuda.core", "cuda.bindings", "cuda.bindings.driver")
+    )
     for each in (Device, LaunchConfig, ObjectCode, Stream, launch):
         setattr(core, each.__name__, each)
     core.LEGACY_DEFAULT_STREAM, core.PinnedMemoryResource = LEGACY, MemoryResource

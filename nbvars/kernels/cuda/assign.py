@@ -124,6 +124,11 @@ def one_item_kernel(operation: str, element: Element, is_in_memory: bool) -> Ker
 
 
 def _launch(where: str, operation: str, ref: DeviceArray, value: DeviceArray | npt.NDArray[Any]) -> None:
+    # What passes here is most of all updates, and has nothing wrong.
+    if type(value) is DeviceArray and type(ref) is DeviceArray and ref.writeable and ref.size:
+        if ref.dtype is value.dtype and ref.shape == value.shape and ref.device == value.device:
+            _by_array(operation, element_of(operation, ref.dtype, where), ref, value)
+            return
     is_number = isinstance(value, (np.ndarray, np.generic)) and value.ndim == 0
     if is_number:
         expect_arrays(where, ref=ref)
@@ -143,8 +148,14 @@ def _launch(where: str, operation: str, ref: DeviceArray, value: DeviceArray | n
         _by_one(operation, element, ref, value)
 
 
+@functools.cache
+def _words_of(element: Element) -> Element:
+    """Return an element of one word: how many make an item is all the same to arrays."""
+    return element._replace(words_per_item=1)
+
+
 def _by_array(operation: str, element: Element, ref: DeviceArray, value: DeviceArray) -> None:
-    element = element._replace(words_per_item=1)  # how many make an item is all the same
+    element = _words_of(element)
     if value.pointer != ref.pointer and value.overlaps(ref):
         value = value.copy()
     num_items, to, source = ref.nbytes // element.word.itemsize, ref.pointer, value.pointer

@@ -44,7 +44,7 @@ def count_devices() -> int:
 
 
 class _Thread(threading.local):
-    """The device that a thread has made current."""
+    """The device that a thread has made current, and that stays so."""
 
     device = -1
 
@@ -54,6 +54,13 @@ _process = os.getpid()
 _used: set[int] = set()
 
 
+def _after_fork_in_child() -> None:
+    _thread.device = -1  # this thread is the only one
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
 def expect_device(device: int) -> None:
     """Make ``device`` the current one.
 
@@ -61,8 +68,7 @@ def expect_device(device: int) -> None:
         InvalidArgumentError: There is no such GPU.
         RuntimeError: This process was forked from one that used CUDA.
     """
-    # With several devices another library may have made another one current.
-    if _thread.device == device and count_devices() == 1 and os.getpid() == _process:
+    if _thread.device == device:
         return
     if os.getpid() != _process:
         wrong, remedy = "CUDA cannot be used in a forked child", "start processes by `spawn` or `forkserver`"
@@ -71,8 +77,9 @@ def expect_device(device: int) -> None:
         known = ["/cpu:0"] + [f"/gpu:{index}" for index in range(count_devices())]
         raise InvalidArgumentError(None, None, message("device", "no such device was found", device, f"one of {known}"))
     _devices()[device].set_current()
-    _thread.device = device
     _used.add(device)
+    if count_devices() == 1:  # of several, another library may make another one current
+        _thread.device = device
 
 
 def used_devices() -> list[int]:

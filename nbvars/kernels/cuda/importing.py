@@ -13,7 +13,7 @@ import numpy as np
 from nbvars.checks import message
 from nbvars.kernels.capsules import FORMS, KINDS, READ_ONLY, VERSION, managed_in, set_name
 from nbvars.kernels.cuda.backend import backend
-from nbvars.kernels.cuda.memory import DeviceArray, is_supported
+from nbvars.kernels.cuda.memory import DeviceArray, is_supported, known_dtype
 
 _BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 _USED = {name: b"used_" + name for name in FORMS}
@@ -38,7 +38,7 @@ def from_interface(where: str, value: Any) -> DeviceArray | None:
     if stream is not None:
         backend.wait_for_stream_number(device, int(stream))
     # The object that has it may make its interface anew each time: the whole of it keeps the memory.
-    return DeviceArray(shape, dtype, device, int(pointer or 0), value, not is_read_only)
+    return DeviceArray(shape, known_dtype(dtype), device, int(pointer or 0), value, not is_read_only)
 
 
 def _expect(where: str, dtype: np.dtype[Any], shape: tuple[int, ...], strides: Any, itemsize: int) -> None:
@@ -73,7 +73,7 @@ def from_dlpack(where: str, value: Any) -> DeviceArray:
     set_name(capsule, _USED[name])
     owner = _Taken(ctypes.addressof(managed), managed.deleter, capsule)
     pointer = (tensor.data or 0) + tensor.byte_offset
-    return DeviceArray(shape, dtype, int(tensor.device[1]), pointer, owner, is_writeable)
+    return DeviceArray(shape, known_dtype(dtype), int(tensor.device[1]), pointer, owner, is_writeable)
 
 
 def _dtype_of(where: str, code: int, bits: int, lanes: int) -> np.dtype[Any]:

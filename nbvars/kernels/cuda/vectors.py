@@ -41,4 +41,7 @@ def map_vectors(rule: Callable[..., Any], length: int) -> Any:
 
 def are_aligned(*pointers: int) -> bool:
     """Tell whether all addresses can be those of vectors."""
-    return not any(pointer % VECTOR_BYTES for pointer in pointers)
+    bits = 0
+    for pointer in pointers:
+        bits |= pointer
+    return bits % VECTOR_BYTES == 0

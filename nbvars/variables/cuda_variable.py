@@ -23,7 +23,6 @@ from nbvars.runtime.tensor import EagerTensor
 from nbvars.variables import copying
 from nbvars.variables.variable import Variable
 
-
 _ASSIGN, _ASSIGN_ADD, _ASSIGN_SUB = (find_kernel(op, "gpu") for op in ("assign", "assign_add", "assign_sub"))
 _IN_ALL_FLOATS = 65504.0
 """The largest float16: conversions up to here do not overflow."""

@@ -97,8 +97,13 @@ class ObjectCode:
     @staticmethod
     def from_ptx(ptx, *, name):
         calls.append(("load", name))
-        assert ptx.startswith(b"//") and b".entry" in ptx
-        return SimpleNamespace(get_kernel=lambda entry: SimpleNamespace(name=name, is_there=entry.encode() in ptx))
+        assert b".visible .entry" in ptx
+
+        def get_kernel(entry):
+            assert entry.encode() in ptx
+            return SimpleNamespace(name=name)
+
+        return SimpleNamespace(get_kernel=get_kernel)
 
 
 def launch(stream, config, kernel, *arguments):
@@ -123,16 +128,16 @@ def _set(address, byte, num_bytes, stream):
     return (SUCCESS,)
 
 
-def install(num_devices=NUM_DEVICES):
+def install(num_devices=1):
     """Put the stand-ins in the place of the libraries, before nbvars imports them."""
     global NUM_DEVICES  # noqa: PLW0603
     NUM_DEVICES = num_devices
+    import cuda.bindings
+
     from nbvars import devices
 
-    devices.find_gpus = lambda: devices.Gpus(num_devices, "13.0")
-    package, core, bindings, driver = (
-        ModuleType(n) for n in ("cuda", "cuda.core", "cuda.bindings", "cuda.bindings.driver")
-    )
+    devices._ask_driver = lambda: devices.Gpus(num_devices, "13.0")
+    core, driver = ModuleType("cuda.core"), ModuleType("cuda.bindings.driver")
     for each in (Device, LaunchConfig, ObjectCode, Stream, launch):
         setattr(core, each.__name__, each)
     core.LEGACY_DEFAULT_STREAM, core.PinnedMemoryResource = LEGACY, MemoryResource
@@ -143,4 +148,10 @@ def install(num_devices=NUM_DEVICES):
     driver.cuMemsetD8Async = _set
     driver.CUpointer_attribute = SimpleNamespace(CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL=9)
     driver.cuPointerGetAttribute = lambda attribute, pointer: (SUCCESS, 0)
-    return core, bindings, driver
+    sys.modules["cuda.core"] = cuda.core = core
+    sys.modules["cuda.bindings.driver"] = cuda.bindings.driver = driver
+
+
+def launches():
+    """Return the launches so far: stream, sizes, name of the kernel, and arguments."""
+    return [call[1:] for call in calls if call[0] == "launch"]

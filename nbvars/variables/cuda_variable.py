@@ -74,9 +74,7 @@ class CudaVariable(HasDeviceValue, Variable):
         if use_locking:
             return None
         if kind is CudaTensor:
-            mine, other = self._storage.array, value._array
-            fits = mine.shape == other.shape and mine.dtype is other.dtype and mine.device == other.device
-            return other if fits else None
+            return value._array if self._storage.array.is_like(value._array) else None
         if kind is float and self._dtype.is_floating and -_IN_ALL_FLOATS <= value <= _IN_ALL_FLOATS:
             return self._numpy_dtype.type(value)
         return None

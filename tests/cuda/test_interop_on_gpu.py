@@ -129,7 +129,7 @@ def test_a_tensor_is_read_only_for_who_knows_and_a_copy_for_who_does_not(exporte
     assert tf.from_dlpack(tensor)._array.pointer == tensor._array.pointer
     assert not tf.from_dlpack(tensor)._array.writeable
     assert tf.from_dlpack(ByDLPack(tensor, is_old=True))._array.pointer != tensor._array.pointer
-    with pytest.raises(BufferError, match="only DLPack 1.0 can tell that the memory is read-only"):
+    with pytest.raises(BufferError, match=r"only DLPack 1\.0 can tell that the memory is read-only"):
         tensor.__dlpack__(copy=False)
     with pytest.raises(BufferError, match=re.escape("the value is on a GPU: got dl_device=(1, 0), expected (2, 0)")):
         tensor.__dlpack__(dl_device=(1, 0))

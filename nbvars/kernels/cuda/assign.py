@@ -125,10 +125,9 @@ def one_item_kernel(operation: str, element: Element, is_in_memory: bool) -> Ker
 
 def _launch(where: str, operation: str, ref: DeviceArray, value: DeviceArray | npt.NDArray[Any]) -> None:
     # What passes here is most of all updates, and has nothing wrong.
-    if type(value) is DeviceArray and type(ref) is DeviceArray and ref.writeable and ref.size:
-        if ref.dtype is value.dtype and ref.shape == value.shape and ref.device == value.device:
-            _by_array(operation, element_of(operation, ref.dtype, where), ref, value)
-            return
+    if type(value) is DeviceArray and type(ref) is DeviceArray and ref.writeable and ref.is_like(value) and ref.size:
+        _by_array(operation, element_of(operation, ref.dtype, where), ref, value)
+        return
     is_number = isinstance(value, (np.ndarray, np.generic)) and value.ndim == 0
     if is_number:
         expect_arrays(where, ref=ref)

@@ -109,6 +109,10 @@ class DeviceArray:
         """Return the device in DLPack's numbers."""
         return exporting.device_of(self)
 
+    def is_like(self, other: DeviceArray) -> bool:
+        """Tell whether both have one shape and dtype and are on one GPU."""
+        return self.shape == other.shape and self.dtype is other.dtype and self.device == other.device
+
     def overlaps(self, other: DeviceArray) -> bool:
         """Tell whether both have memory in common."""
         return self.pointer < other.pointer + other.nbytes and other.pointer < self.pointer + self.nbytes

@@ -36,7 +36,8 @@ def test_launches_get_stream_sizes_and_arguments_in_order_and_of_the_right_types
         assert loads == [("load", "add vectors of float32"), ("load", "sub by one float32 x1")], loads
         first, second, third = stub.launches()
         ref, value = v._storage.array.pointer, x._array.pointer
-        assert first == second == (1, (2, 256), "add vectors of float32", (ref, value, 1250, ref, value, 5000, 5003)), first
+        arguments = (ref, value, 1250, ref, value, 5000, 5003)
+        assert first == second == (1, (2, 256), "add vectors of float32", arguments), first
         assert {type(each) for each in first[3]} == {int}
         number = np.float32(2.5)
         assert third == (1, (2, 256), "sub by one float32 x1", (ref, 1250, ref, 5000, 5003, number, number)), third

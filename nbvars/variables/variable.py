@@ -127,6 +127,7 @@ class Variable(_OfMode):
         "_initial_value",
         "_keys",
         "_name",
+        "_numba_type_",
         "_numbers",
         "_numpy_dtype",
         "_recorded",

@@ -1,36 +1,9 @@
-"""nbvars inside functions that the user compiles with Numba.
-
-Numba cannot compile the launchers of ``nbvars.kernels``. Those in the table below have a second form, made of the same
-compiled loops, which Numba puts in their place:
-
->>> import numba, numpy as np
->>> from nbvars import kernels
->>> @numba.njit(nogil=True)
-... def sum_of_counts(counter, limit):
-...     total = 0
-...     for _ in range(limit):
-...         total += kernels.count_up_to(counter, limit)
-...     return total
->>> sum_of_counts(np.array(0), 10)
-45
-
-The arrays are the user's own: the value of a variable is read-only outside of nbvars. ``nogil`` and ``cache=True``
-work; what Numba keeps of a function on disk holds the form that nbvars had then.
-
-A wrong type is a ``TypingError`` at compilation. The errors of a call are the launcher's, but their sentences have no
-numbers. Numba keeps arguments of a function that an error leaves, of this one too, unless the function catches it.
-
-In a ``prange`` Numba makes numbers of arrays of shape ``()``. There, ``counter.reshape(())`` of a counter of shape
-``(1,)`` counts, but must not reach the limit: a ``prange`` cannot raise.
-"""
+"""The form of ``kernels.count_up_to`` in compiled code."""
 
 from __future__ import annotations
 
-import functools
-
 from numba import types
 from numba.core.errors import TypingError
-from numba.extending import overload
 
 from nbvars.checks import message
 from nbvars.errors import OutOfRangeError
@@ -48,7 +21,7 @@ def _expect_counter(ref, limit):
         raise TypingError(message("count_up_to", "limit has the wrong type", limit, "an integer"))
 
 
-def _count_up_to(ref, limit):
+def count_up_to(ref, limit):
     _expect_counter(ref, limit)
     count_at, half = counter.counting_loop(ref.dtype), 2 ** (ref.dtype.bitwidth - 1)
     # Numba compares int64 with uint64 as floats.
@@ -60,7 +33,7 @@ def _count_up_to(ref, limit):
     reached = message("count_up_to", "Reached limit", "a counter at its limit", "one below it")
     size = ref.dtype.bitwidth // 8
 
-    def count_up_to(ref, limit):
+    def count(ref, limit):
         if not lowest <= wide(limit) <= highest:
             raise ValueError(does_not_fit)
         address, end = address_of(ref), types.int64(limit)
@@ -71,15 +44,4 @@ def _count_up_to(ref, limit):
             raise OutOfRangeError(None, None, reached)
         return count
 
-    return count_up_to
-
-
-_FORMS = {counter.count_up_to: _count_up_to}
-"""Of each launcher the function of types that gives its form in compiled code."""
-
-
-@functools.cache
-def register() -> None:
-    """Tell Numba of the forms; ``import nbvars`` does."""
-    for launcher, form in _FORMS.items():
-        overload(launcher)(form)
+    return count

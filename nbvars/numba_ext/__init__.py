@@ -1,0 +1,53 @@
+"""nbvars inside functions that the user compiles with Numba.
+
+Numba cannot compile the launchers of ``nbvars.kernels``. Those in the table below have a second form, made of the same
+compiled loops, which Numba puts in their place:
+
+>>> import numba, numpy as np
+>>> from nbvars import kernels
+>>> @numba.njit(nogil=True)
+... def sum_of_counts(counter, limit):
+...     total = 0
+...     for _ in range(limit):
+...         total += kernels.count_up_to(counter, limit)
+...     return total
+>>> sum_of_counts(np.array(0), 10)
+45
+
+The arrays are the user's own: the value of a variable is read-only outside of nbvars. ``nogil`` and ``cache=True``
+work; what Numba keeps of a function on disk holds the form that nbvars had then.
+
+A wrong type is a ``TypingError`` at compilation. The errors of a call are the launcher's, but their sentences have no
+numbers. Numba keeps arguments of a function that an error leaves, of this one too, unless the function catches it.
+
+In a ``prange`` Numba makes numbers of arrays of shape ``()``. There, ``counter.reshape(())`` of a counter of shape
+``(1,)`` counts, but must not reach the limit: a ``prange`` cannot raise.
+"""
+
+from __future__ import annotations
+
+import functools
+
+from numba.extending import overload, overload_attribute, overload_method
+
+from nbvars.kernels.cpu.counter import count_up_to
+from nbvars.numba_ext import counter, reading
+from nbvars.numba_ext.variable_type import VariableType
+
+__all__ = ["register"]
+
+_FUNCTIONS = {count_up_to: counter.count_up_to, **reading.FUNCTIONS}
+"""Of each function the one of types that gives its form in compiled code."""
+_METHODS = {**reading.METHODS}
+"""The same of the methods of variables."""
+
+
+@functools.cache
+def register() -> None:
+    """Tell Numba of the forms; ``import nbvars`` does."""
+    for function, form in _FUNCTIONS.items():
+        overload(function)(form)
+    for name, form in _METHODS.items():
+        overload_method(VariableType, name)(form)
+    for name, form in reading.ATTRIBUTES.items():
+        overload_attribute(VariableType, name)(form)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from numba import types
 from numba.core.errors import TypingError
+from numba.extending import register_jitable
 
 from nbvars.checks import message
 from nbvars.errors import OutOfRangeError
 from nbvars.kernels.cpu import counter
 from nbvars.kernels.cpu.intrinsics import address_of
+from nbvars.numba_ext.variable_type import ref_of
 
 
 def _expect_counter(ref, limit):
@@ -45,3 +47,13 @@ def count_up_to(ref, limit):
         return count
 
     return count
+
+
+def _count_variable(variable, limit):
+    if variable.ndim != 0 or variable.dtype not in (types.int32, types.int64):
+        raise TypingError(message("count_up_to", "ref cannot count", variable, "an int32 or int64 scalar"))
+    count = register_jitable(count_up_to(variable.ref, limit))
+    return lambda variable, limit: count(ref_of(variable), limit)
+
+
+METHODS = {"count_up_to": _count_variable}

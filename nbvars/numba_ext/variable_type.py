@@ -124,7 +124,7 @@ def _box_variable(typ, native, c):
     return obj
 
 
-def _part(context, builder, typ, variable, name):
+def part_of(context, builder, typ, variable, name):
     return getattr(cgutils.create_struct_proxy(typ)(context, builder, value=variable), name)
 
 
@@ -133,7 +133,7 @@ def value_of(typingctx, variable):
     """Return the value of a variable: a read-only array, which keeps the variable alive."""
 
     def generate(context, builder, sig, args):
-        value = _part(context, builder, sig.args[0], args[0], "value")
+        value = part_of(context, builder, sig.args[0], args[0], "value")
         context.nrt.incref(builder, sig.return_type, value)
         return value
 
@@ -141,7 +141,7 @@ def value_of(typingctx, variable):
 
 
 def _borrowed(context, builder, typ, variable):
-    array = context.make_array(typ.ref)(context, builder, value=_part(context, builder, typ, variable, "value"))
+    array = context.make_array(typ.ref)(context, builder, value=part_of(context, builder, typ, variable, "value"))
     array.meminfo = cgutils.get_null_value(array.meminfo.type)
     return array._getvalue()
 
@@ -164,6 +164,6 @@ def header_of(typingctx, variable):
     """Return the address of the header of a variable."""
 
     def generate(context, builder, sig, args):
-        return _part(context, builder, sig.args[0], args[0], "header")
+        return part_of(context, builder, sig.args[0], args[0], "header")
 
     return types.intp(variable), generate

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 
-from nbvars import compat, cuda, errors, keras, kernels, nn, numba_ext, proto, train
+from nbvars import atomic, compat, cuda, errors, keras, kernels, nn, numba_ext, proto, train
 from nbvars.autodiff import GradientTape, UnconnectedGradients, gradients
 from nbvars.compat import disable_v2_behavior, enable_v2_behavior
 from nbvars.cuda import synchronize
@@ -332,6 +332,7 @@ __all__ = [
     "assign",
     "assign_add",
     "assign_sub",
+    "atomic",
     "batch_matmul",
     "batch_scatter_update",
     "bfloat16",

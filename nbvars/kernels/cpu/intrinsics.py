@@ -455,3 +455,21 @@ def saturating_integer(typingctx, x, like):
         return chosen if bits == target.bitwidth else builder.trunc(chosen, ir.IntType(target.bitwidth))
 
     return target(x, like), generate
+
+
+def _atomic_rmw(operation):
+    def typed(typingctx, address, value):
+        def generate(context, builder, sig, args):
+            return builder.atomic_rmw(
+                operation, _pointer_to(builder, args[0], sig.args[1], context), args[1], "seq_cst"
+            )
+
+        return value(types.intp, value), generate
+
+    return intrinsic(typed)
+
+
+# Update the integer at ``address`` by ``value``; return what was there. Atomic.
+atomic_add, atomic_sub = _atomic_rmw("add"), _atomic_rmw("sub")
+atomic_min, atomic_max = _atomic_rmw("min"), _atomic_rmw("max")
+atomic_min_unsigned, atomic_max_unsigned = _atomic_rmw("umin"), _atomic_rmw("umax")

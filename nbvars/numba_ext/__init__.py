@@ -1,5 +1,28 @@
 """nbvars inside functions that the user compiles with Numba.
 
+An eager variable is an argument like any other:
+
+>>> import numba, numpy as np, nbvars
+>>> @numba.njit(nogil=True)
+... def train(table, rows, counter):
+...     for row in rows:
+...         step = 0.5 * table[row]
+...         table.scatter_sub(row, step)
+...         counter.count_up_to(100)
+...     table.assign_add(1, use_locking=True)
+...     return table.shape, table.value().sum()
+>>> table, counter = nbvars.Variable(np.ones((3, 2))), nbvars.Variable(0)
+>>> train(table, np.array([0, 2, 0]), counter)
+((3, 2), 9.5)
+
+It has ``shape``, ``ndim``, ``size``, ``dtype`` and ``len``; ``v[i]``, ``v[i, j]``, slices and ``value()``, which are read-only
+views; ``numpy()`` and ``read_value()``, copies that take no lock; ``assign``, ``assign_add``, ``assign_sub``, ``count_up_to``; and
+``scatter_update``, ``scatter_add``, ``scatter_sub``, which take ``(indices, values)`` there, or one row by its number. An update
+returns the variable, and leaves it as it was if it raises. With ``use_locking=True`` it holds the variable's lock, the
+one that Python code takes; without, of two concurrent updates one may be lost, but those of ``nbvars.atomic``. As with
+arrays, Numba does not check the indices of what is read. float16, bfloat16 and graph variables are refused: pass
+``v.numpy().view(numpy.uint16)``, or the array that a ``Session`` returns.
+
 Numba cannot compile the launchers of ``nbvars.kernels``. Those in the table below have a second form, made of the same
 compiled loops, which Numba puts in their place:
 
@@ -14,8 +37,8 @@ compiled loops, which Numba puts in their place:
 >>> sum_of_counts(np.array(0), 10)
 45
 
-The arrays are the user's own: the value of a variable is read-only outside of nbvars. ``nogil`` and ``cache=True``
-work; what Numba keeps of a function on disk holds the form that nbvars had then.
+The arrays are the user's own: the value of a variable is read-only outside of nbvars. ``nogil``, ``parallel`` and
+``cache=True`` work; what Numba keeps of a function on disk holds the form that nbvars had then.
 
 A wrong type is a ``TypingError`` at compilation. The errors of a call are the launcher's, but their sentences have no
 numbers. Numba keeps arguments of a function that an error leaves, of this one too, unless the function catches it.

@@ -35,7 +35,8 @@ def _by_number(method, rule, variable, value):
 
 
 @functools.cache
-def _over_arrays(method, rule, dtype, source):
+def over_arrays(method, rule, dtype, source):
+    """Return the compiled loop over two vectors of one size."""
     convert = item_to(dtype, source)
 
     def loop(ref, values):
@@ -50,7 +51,7 @@ def _by_array(method, rule, variable, value):
     if value.ndim != variable.ndim:
         expected = f"{variable.ndim}; a number changes every element"
         refuse(method, "the update has the wrong number of axes", value.ndim, expected)
-    over_all, to_vector = _over_arrays(method, rule, variable.dtype, value.dtype), vector_apart(value)
+    over_all, to_vector = over_arrays(method, rule, variable.dtype, value.dtype), vector_apart(value)
     wrong_shape = message(method, "the update has the wrong shape", "another one", "that of the variable")
 
     def update(variable, value, use_locking=False):

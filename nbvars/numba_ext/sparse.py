@@ -11,8 +11,8 @@ from nbvars.checks import message
 from nbvars.errors import InvalidArgumentError
 from nbvars.kernels import rules
 from nbvars.kernels.cpu.compiled import jit_closure
-from nbvars.numba_ext.arguments import expect_same_kind, item_to, refuse, vector_apart
-from nbvars.numba_ext.dense import expect_updatable
+from nbvars.numba_ext.arguments import expect_same_kind, is_number, item_to, number_to, refuse, vector_apart
+from nbvars.numba_ext.dense import expect_updatable, over_arrays
 from nbvars.numba_ext.locking import give_back_lock, take_lock
 from nbvars.numba_ext.variable_type import ref_of
 
@@ -47,45 +47,96 @@ def _over_rows(method, rule, dtype, source, index):
 
 def _expect_slices(method, rule, variable, indices, values):
     expect_updatable(method, rule, variable.dtype)
-    for name, array in {"indices": indices, "values": values}.items():
-        if not isinstance(array, types.Array):
-            refuse(method, f"{name} has the wrong type", array, "an array")
-    if not isinstance(indices.dtype, types.Integer):
-        refuse(method, "indices has the wrong dtype", indices.dtype, "an integer dtype")
-    expect_same_kind(method, variable.dtype, values.dtype)
     if variable.ndim == 0:
         refuse(method, "ref has no rows", variable, "a variable of one axis or more")
-    num_axes = indices.ndim + variable.ndim - 1
+    if not isinstance(indices, types.Array | types.Integer):
+        refuse(method, "indices has the wrong type", indices, "an array of integers, or one")
+    if isinstance(indices, types.Array) and not isinstance(indices.dtype, types.Integer):
+        refuse(method, "indices has the wrong dtype", indices.dtype, "an integer dtype")
+    num_axes = getattr(indices, "ndim", 0) + variable.ndim - 1
+    if num_axes == 0 and isinstance(indices, types.Integer) and is_number(values):
+        return
+    if not isinstance(values, types.Array):
+        refuse(method, "values has the wrong type", values, "an array")
+    expect_same_kind(method, variable.dtype, values.dtype)
     if values.ndim != num_axes:
         refuse(method, "the update has the wrong number of axes", values.ndim, num_axes)
+
+
+def _words_of(method):
+    """Return the sentences of a wrong shape and of a wrong index."""
+    expected = "that of indices and of a row of the variable"
+    wrong_shape = message(method, "the update has the wrong shape", "another one", expected)
+    expected, remedy = "indices in [0, number of rows)", "nothing was written"
+    return wrong_shape, message(method, "an index is out of range", "one outside", expected, remedy)
+
+
+def _one_element(method, rule, variable, value):
+    convert, (_, outside) = number_to(method, variable.dtype, value), _words_of(method)
+
+    def update(variable, indices, values, use_locking=False):
+        ref, item, row = ref_of(variable), convert(values), np.uint64(np.int64(indices))
+        if row >= np.uint64(ref.size):
+            raise InvalidArgumentError(None, None, outside)
+        taken = take_lock(variable, use_locking)
+        ref[row] = rule(ref[row], item)
+        give_back_lock(variable, use_locking, taken)
+        return variable
+
+    return update
+
+
+def _one_row(method, rule, variable, values):
+    loop, to_values = over_arrays(method, rule, variable.dtype, values.dtype), vector_apart(values)
+    wrong_shape, outside = _words_of(method)
+
+    def update(variable, indices, values, use_locking=False):
+        ref, row = ref_of(variable), np.uint64(np.int64(indices))
+        if values.shape != ref.shape[1:]:
+            raise ValueError(wrong_shape)
+        if row >= np.uint64(len(ref)):
+            raise InvalidArgumentError(None, None, outside)
+        source, first = to_values(values, ref), np.int64(row) * values.size
+        taken = take_lock(variable, use_locking)
+        loop(ref.reshape(ref.size)[first : first + source.size], source)
+        give_back_lock(variable, use_locking, taken)
+        return variable
+
+    return update
+
+
+def _rows(method, rule, variable, indices, values):
+    loop = _over_rows(method, rule, variable.dtype, values.dtype, indices.dtype)
+    all_inside, index_ndim = _all_inside(indices.dtype), indices.ndim
+    to_indices, to_values = vector_apart(indices), vector_apart(values)
+    wrong_shape, outside = _words_of(method)
+
+    def update(variable, indices, values, use_locking=False):
+        ref = ref_of(variable)
+        if values.shape[:index_ndim] != indices.shape or values.shape[index_ndim:] != ref.shape[1:]:
+            raise ValueError(wrong_shape)
+        rows = to_indices(indices, ref)
+        if not all_inside(rows, len(ref)):
+            raise InvalidArgumentError(None, None, outside)
+        if values.size > 0:
+            slices = to_values(values, ref)
+            taken = take_lock(variable, use_locking)
+            loop(ref.reshape(ref.size), rows, slices, np.uint64(values.size // indices.size))
+            give_back_lock(variable, use_locking, taken)
+        return variable
+
+    return update
 
 
 def _scatter(method, rule):
     def form(variable, indices, values, use_locking=False):
         _expect_slices(method, rule, variable, indices, values)
-        loop = _over_rows(method, rule, variable.dtype, values.dtype, indices.dtype)
-        all_inside, index_ndim = _all_inside(indices.dtype), indices.ndim
-        to_indices, to_values = vector_apart(indices), vector_apart(values)
-        wrong_shape = message(
-            method, "the update has the wrong shape", "another one", "that of indices and of a row of the variable"
-        )
-        remedy = "nothing was written"
-        outside = message(method, "an index is out of range", "one outside", "indices in [0, number of rows)", remedy)
-
-        def update(variable, indices, values, use_locking=False):
-            ref = ref_of(variable)
-            if values.shape[:index_ndim] != indices.shape or values.shape[index_ndim:] != ref.shape[1:]:
-                raise ValueError(wrong_shape)
-            rows = to_indices(indices, ref)
-            if not all_inside(rows, len(ref)):
-                raise InvalidArgumentError(None, None, outside)
-            if values.size > 0:
-                slices = to_values(values, ref)
-                taken = take_lock(variable, use_locking)
-                loop(ref.reshape(ref.size), rows, slices, np.uint64(values.size // indices.size))
-                give_back_lock(variable, use_locking, taken)
-            return variable
-
+        if isinstance(indices, types.Array):
+            update = _rows(method, rule, variable, indices, values)
+        elif isinstance(values, types.Array):
+            update = _one_row(method, rule, variable, values)
+        else:
+            update = _one_element(method, rule, variable, values)
         update.__name__ = update.__qualname__ = method
         return update
 

@@ -224,6 +224,29 @@ def test_slices_of_another_shape_change_nothing(variable, num_indices, shape):
     assert_unchanged(variable)
 
 
+def test_one_row_is_updated_by_its_number(variable):
+    scatter_sub(variable, 1, np.ones(2), True)
+    scatter_add(variable, np.int8(2), np.ones(2, np.float32), True)
+    np.testing.assert_array_equal(variable.numpy(), [[0, 1], [1, 2], [5, 6]])
+    vector = nbvars.Variable(np.zeros(3, np.int8))
+    scatter_sub(vector, 2, 5, True)
+    assert vector.numpy().tolist() == [0, 0, -5]
+    assert_is_free(variable)
+
+
+@pytest.mark.parametrize("index", [3, -1, 2**40, np.uint64(2**64 - 1)])
+def test_the_number_of_a_row_that_is_not_there_changes_nothing(variable, index):
+    with pytest.raises(InvalidArgumentError, match=r"scatter_sub: an index is out of range: .*; nothing was written"):
+        scatter_sub(variable, index, np.ones(2), True)
+    with pytest.raises(ValueError, match="scatter_sub: the update has the wrong shape"):
+        scatter_sub(variable, 1, np.ones(3), True)
+    vector = nbvars.Variable(np.zeros(3, np.int8))
+    with pytest.raises(InvalidArgumentError):
+        scatter_sub(vector, index, 5, True)
+    assert not vector.numpy().any()
+    assert_unchanged(variable)
+
+
 def test_no_slices_change_nothing(variable):
     scatter_sub(variable, np.zeros(0, np.int64), np.ones((0, 2)), True)
     assert_unchanged(variable)
@@ -233,11 +256,13 @@ def test_no_slices_change_nothing(variable):
     ("indices", "values", "wrong"),
     [
         (np.array([0.0]), np.ones((1, 2)), "indices has the wrong dtype: got float64, expected an integer dtype"),
-        (1, np.ones((1, 2)), "indices has the wrong type: got int64, expected an array"),
+        (1.0, np.ones(2), "indices has the wrong type: got float64, expected an array of integers, or one"),
+        (1, np.ones((1, 2)), "the update has the wrong number of axes: got 2, expected 1"),
+        (1, 2.0, "values has the wrong type: got float64, expected an array"),
         (np.array([0]), np.ones(2), "the update has the wrong number of axes: got 1, expected 2"),
         (np.array([0]), np.ones((1, 2), complex), "the value has the wrong dtype: got complex128, expected float32"),
     ],
-    ids=["indices", "index", "axes", "dtype"],
+    ids=["indices", "index", "slices", "number", "axes", "dtype"],
 )
 def test_slices_of_a_wrong_type_are_refused_when_the_function_is_compiled(variable, indices, values, wrong):
     with pytest.raises(TypingError) as caught:

@@ -15,13 +15,14 @@ An eager variable is an argument like any other:
 >>> train(table, np.array([0, 2, 0]), counter)
 ((3, 2), 9.5)
 
-It has ``shape``, ``ndim``, ``size``, ``dtype`` and ``len``; ``v[i]``, ``v[i, j]``, slices and ``value()``, which are read-only
-views; ``numpy()`` and ``read_value()``, copies that take no lock; ``assign``, ``assign_add``, ``assign_sub``, ``count_up_to``; and
-``scatter_update``, ``scatter_add``, ``scatter_sub``, which take ``(indices, values)`` there, or one row by its number. An update
-returns the variable, and leaves it as it was if it raises. With ``use_locking=True`` it holds the variable's lock, the
-one that Python code takes; without, of two concurrent updates one may be lost, but those of ``nbvars.atomic``. As with
-arrays, Numba does not check the indices of what is read. float16, bfloat16 and graph variables are refused: pass
-``v.numpy().view(numpy.uint16)``, or the array that a ``Session`` returns.
+A variable has ``shape``, ``ndim``, ``size``, ``dtype`` and ``len``. ``v[i]``, ``v[i, j]``, slices and ``value()`` read
+it; views are read-only. ``numpy()`` and ``read_value()`` are copies, which take no lock. Updates are ``assign``,
+``assign_add``, ``assign_sub``, ``count_up_to``, and ``scatter_update``, ``scatter_add``, ``scatter_sub``, which take
+``(indices, values)`` there, or one row by its number. An update returns the variable, and leaves it as it was if it
+raises. With ``use_locking=True`` it holds the variable's lock, the one that Python code takes; without, of two
+concurrent updates one may be lost, but those of ``nbvars.atomic``. As with arrays, Numba does not check the indices of
+what is read. Variables of float16, bfloat16 or a graph are refused: pass ``v.numpy().view(numpy.uint16)``, or the
+array that a ``Session`` returns.
 
 Numba cannot compile the launchers of ``nbvars.kernels``. Those in the table below have a second form, made of the same
 compiled loops, which Numba puts in their place:

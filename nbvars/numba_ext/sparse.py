@@ -20,10 +20,10 @@ from nbvars.numba_ext.variable_type import ref_of
 @functools.cache
 def _all_inside(index):
     def all_inside(indices, num_rows):
-        num_outside = 0  # no early exit: good indices are the rule
+        num_inside = np.int64(0)  # no early exit: good indices are the rule
         for i in range(indices.size):
-            num_outside += np.uint64(np.int64(indices[i])) >= np.uint64(num_rows)
-        return num_outside == 0
+            num_inside += np.int64(np.uint64(np.int64(indices[i])) < np.uint64(num_rows))
+        return num_inside == indices.size
 
     return jit_closure(f"all_{index}_inside", all_inside)
 

@@ -79,10 +79,17 @@ def _contiguous_apart(array, ref):
 
 
 @register_jitable
+def _vector_apart(vector, ref):
+    return vector.copy() if _overlap(vector, ref) else vector
+
+
+@register_jitable
 def _copied(array, ref):
     return array.copy().reshape(array.size)
 
 
 def vector_apart(array):
     """Return the function that makes a vector, apart from a variable's memory, of an array of this type."""
-    return _contiguous_apart if array.layout == "C" and array.aligned else _copied
+    if array.layout != "C" or not array.aligned:
+        return _copied
+    return _vector_apart if array.ndim == 1 else _contiguous_apart

@@ -11,7 +11,7 @@ from nbvars.kernels import rules
 from nbvars.kernels.cpu.compiled import jit_closure
 from nbvars.numba_ext.arguments import expect_same_kind, is_number, item_to, number_to, refuse, vector_apart
 from nbvars.numba_ext.locking import give_back_lock, take_lock
-from nbvars.numba_ext.variable_type import ref_of
+from nbvars.numba_ext.variable_type import ref_of, vector_of
 
 
 def _by_number(method, rule, variable, value):
@@ -25,9 +25,8 @@ def _by_number(method, rule, variable, value):
 
     def update(variable, value, use_locking=False):
         number = convert(value)
-        ref = ref_of(variable)
         taken = take_lock(variable, use_locking)
-        over_all(ref.reshape(ref.size), number)
+        over_all(vector_of(variable), number)
         give_back_lock(variable, use_locking, taken)
         return variable
 
@@ -60,7 +59,7 @@ def _by_array(method, rule, variable, value):
             raise ValueError(wrong_shape)
         values = to_vector(value, ref)
         taken = take_lock(variable, use_locking)
-        over_all(ref.reshape(ref.size), values)
+        over_all(vector_of(variable), values)
         give_back_lock(variable, use_locking, taken)
         return variable
 

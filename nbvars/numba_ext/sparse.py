@@ -14,7 +14,7 @@ from nbvars.kernels.cpu.compiled import jit_closure
 from nbvars.numba_ext.arguments import expect_same_kind, is_number, item_to, number_to, refuse, vector_apart
 from nbvars.numba_ext.dense import expect_updatable, over_arrays
 from nbvars.numba_ext.locking import give_back_lock, take_lock
-from nbvars.numba_ext.variable_type import ref_of
+from nbvars.numba_ext.variable_type import ref_of, vector_of
 
 
 @functools.cache
@@ -98,7 +98,7 @@ def _one_row(method, rule, variable, values):
             raise InvalidArgumentError(None, None, outside)
         source, first = to_values(values, ref), np.int64(row) * values.size
         taken = take_lock(variable, use_locking)
-        loop(ref.reshape(ref.size)[first : first + source.size], source)
+        loop(vector_of(variable)[first : first + source.size], source)
         give_back_lock(variable, use_locking, taken)
         return variable
 
@@ -121,7 +121,7 @@ def _rows(method, rule, variable, indices, values):
         if values.size > 0:
             slices = to_values(values, ref)
             taken = take_lock(variable, use_locking)
-            loop(ref.reshape(ref.size), rows, slices, np.uint64(values.size // indices.size))
+            loop(vector_of(variable), rows, slices, np.uint64(values.size // indices.size))
             give_back_lock(variable, use_locking, taken)
         return variable
 

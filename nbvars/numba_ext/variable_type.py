@@ -160,6 +160,27 @@ def ref_of(typingctx, variable):
 
 
 @intrinsic
+def vector_of(typingctx, variable):
+    """Return what ``ref_of`` does, as a vector; ``reshape`` would be a call of a function of Numba's."""
+    vector_type = types.Array(variable.dtype, 1, "C")
+
+    def generate(context, builder, sig, args):
+        ref = context.make_array(sig.args[0].ref)(context, builder, value=_borrowed(context, builder, *sig.args, *args))
+        vector = context.make_array(vector_type)(context, builder)
+        populate_array(
+            vector,
+            data=ref.data,
+            shape=[ref.nitems],
+            strides=[ref.itemsize],
+            itemsize=ref.itemsize,
+            meminfo=ref.meminfo,
+        )
+        return vector._getvalue()
+
+    return vector_type(variable), generate
+
+
+@intrinsic
 def header_of(typingctx, variable):
     """Return the address of the header of a variable."""
 

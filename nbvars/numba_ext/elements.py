@@ -89,11 +89,11 @@ def _swap_at(dtype):
 
 def _expect_elements(where, ref, index):
     """Refuse what has no elements that can be updated, and an index that names not one of them."""
-    array = ref.ref if isinstance(ref, VariableType) else ref
+    array, dtype = (ref.ref, ref.element) if isinstance(ref, VariableType) else (ref, getattr(ref, "dtype", None))
     if not (isinstance(array, types.Array) and array.mutable):
         refuse(where, "ref cannot be updated", ref, "a variable or a writable array")
-    if not (isinstance(array.dtype, types.Integer) or array.dtype in _BITS):
-        refuse(where, "ref has the wrong dtype", array.dtype, "an integer, float32 or float64")
+    if not (isinstance(dtype, types.Integer) or dtype in _BITS):
+        refuse(where, "ref has the wrong dtype", dtype, "an integer, float32 or float64")
     parts = index.types if isinstance(index, types.BaseTuple) else (index,)
     if len(parts) != array.ndim or not all(isinstance(part, types.Integer) for part in parts):
         refuse(where, "the index does not name one element", index, f"{array.ndim} integers")

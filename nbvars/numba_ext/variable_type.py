@@ -18,6 +18,7 @@ from numba.np.numpy_support import from_dtype
 from nbvars.checks import message
 from nbvars.graph.tensor import Symbolic
 from nbvars.kernels.cpu.assign import DATA, LAYOUT
+from nbvars.kernels.cpu.halves import half_of
 from nbvars.kernels.cpu.intrinsics import INT64
 from nbvars.variables.variable import Variable
 
@@ -28,17 +29,19 @@ class VariableType(types.Type):
     """Numba's type of the variables of one dtype and rank.
 
     Attributes:
-        dtype: Numba's type of an element.
+        element: Numba's type of an element, or the name of a dtype of 16 floating bits.
+        dtype: What compiled code sees of an element: in that case its bits, a uint16.
         ndim: The number of axes.
         value: The array that a user sees.
         ref: The same, to be written to.
     """
 
-    def __init__(self, dtype, ndim):
-        self.dtype, self.ndim = dtype, ndim
+    def __init__(self, element, ndim):
+        dtype = types.uint16 if isinstance(element, str) else element
+        self.element, self.dtype, self.ndim = element, dtype, ndim
         self.value = types.Array(dtype, ndim, "C", readonly=True)
         self.ref = types.Array(dtype, ndim, "C")
-        super().__init__(f"nbvars.Variable({dtype}, {ndim}d)")
+        super().__init__(f"nbvars.Variable({element}, {ndim}d)")
 
 
 @register_model(VariableType)
@@ -55,15 +58,12 @@ def _typeof_variable(variable, context):
         wrong = "a variable of a graph has no value in compiled code"
         raise TypeError(message("njit", wrong, repr(variable), "an eager variable", remedy))
     dtype = variable._numpy_dtype
-    if dtype.name in ("float16", "bfloat16"):
-        remedy = "pass v.numpy().view(numpy.uint16), its bits, or a float32 variable"
-        wrong = "Numba has no arithmetic for the variable's dtype"
-        raise TypeError(message("njit", wrong, dtype.name, "a type that Numba has", remedy))
     if context.purpose is Purpose.constant:
         wrong = "a variable is no constant of compiled code"
         raise NumbaTypeError(message("njit", wrong, variable.name, "an argument", "pass it as an argument"))
     # Numba looks there the next time, before it asks here.
-    variable._numba_type_ = VariableType(from_dtype(dtype), variable._storage.array.ndim)
+    element = dtype.name if half_of(dtype.name) else from_dtype(dtype)
+    variable._numba_type_ = VariableType(element, variable._storage.array.ndim)
     return variable._numba_type_
 
 

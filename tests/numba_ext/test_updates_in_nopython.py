@@ -47,6 +47,26 @@ def scatter_update(variable, indices, values, use_locking):
     return variable.scatter_update(indices, values, use_locking=use_locking)
 
 
+@njit
+def scatter_mul(variable, indices, values, use_locking):
+    return variable.scatter_mul(indices, values, use_locking=use_locking)
+
+
+@njit
+def scatter_div(variable, indices, values, use_locking):
+    return variable.scatter_div(indices, values, use_locking=use_locking)
+
+
+@njit
+def scatter_min(variable, indices, values, use_locking):
+    return variable.scatter_min(indices, values, use_locking=use_locking)
+
+
+@njit
+def scatter_max(variable, indices, values, use_locking):
+    return variable.scatter_max(indices, values, use_locking=use_locking)
+
+
 @njit(nogil=True)
 def add_often(variable, delta, num_times, use_locking):
     for _ in range(num_times):
@@ -70,7 +90,15 @@ def count(counter, limit):
 
 
 DENSE = {"assign": assign, "assign_add": assign_add, "assign_sub": assign_sub}
-SCATTER = {"scatter_add": scatter_add, "scatter_sub": scatter_sub, "scatter_update": scatter_update}
+SCATTER = {
+    "scatter_add": scatter_add,
+    "scatter_div": scatter_div,
+    "scatter_max": scatter_max,
+    "scatter_min": scatter_min,
+    "scatter_mul": scatter_mul,
+    "scatter_sub": scatter_sub,
+    "scatter_update": scatter_update,
+}
 locking = pytest.mark.parametrize("use_locking", [False, True], ids=["unlocked", "locked"])
 
 
@@ -196,6 +224,7 @@ def test_an_update_by_a_view_of_the_variable_reads_the_old_value():
         *(("scatter_sub", dtype, (3,), "int64") for dtype in ("int8", "uint64", "complex128")),
         *(("scatter_sub", "float32", row, "int32") for row in ((), (2, 3))),
         ("scatter_sub", "float32", (3,), "uint8"),
+        *(("scatter_div", dtype, (3,), "int64") for dtype in ("int8", "uint64")),
     ],
 )
 def test_scatter_updates_rows_like_the_reference(rng, op, dtype, row, index_dtype):
@@ -245,6 +274,30 @@ def test_the_number_of_a_row_that_is_not_there_changes_nothing(variable, index):
         scatter_sub(vector, index, 5, True)
     assert not vector.numpy().any()
     assert_unchanged(variable)
+
+
+@pytest.mark.parametrize(
+    ("indices", "values"),
+    [(np.array([1, 0]), np.array([2, 0])), (np.array([1, 0]), np.array([2, 256])), (2, 0)],
+    ids=["zero", "zero in int8", "number"],
+)
+def test_integers_are_not_divided_by_zero(indices, values):
+    variable = nbvars.Variable(np.full(3, 6, np.int8))
+    with pytest.raises(InvalidArgumentError, match="scatter_div: values divides integers by zero"):
+        scatter_div(variable, indices, values, True)
+    assert variable.numpy().tolist() == [6, 6, 6]
+    assert_is_free(variable)
+
+
+def test_floating_numbers_are_divided_by_zero():
+    variable = nbvars.Variable([6.0])
+    scatter_div(variable, 0, 0.0, True)
+    assert variable.numpy().tolist() == [np.inf]
+
+
+def test_complex_numbers_have_no_minimum():
+    with pytest.raises(TypingError, match="scatter_min: ref has the wrong dtype: got complex64"):
+        scatter_min(nbvars.Variable(np.zeros(3, np.complex64)), 0, 1.0, True)
 
 
 def test_no_slices_change_nothing(variable):

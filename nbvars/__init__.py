@@ -68,6 +68,10 @@ from nbvars.graph.mode import (
 from nbvars.graph.operation import Operation
 from nbvars.graph.tensor import Tensor
 from nbvars.kernels import (
+    bfloat16_to_float32,
+    float16_to_float32,
+    float32_to_bfloat16,
+    float32_to_float16,
     get_cast_pool_bytes,
     get_num_threads,
     set_cast_pool_bytes,
@@ -336,6 +340,7 @@ __all__ = [
     "batch_matmul",
     "batch_scatter_update",
     "bfloat16",
+    "bfloat16_to_float32",
     "bool",
     "boolean_mask",
     "broadcast_to",
@@ -382,7 +387,10 @@ __all__ = [
     "fill",
     "fixed_size_partitioner",
     "float16",
+    "float16_to_float32",
     "float32",
+    "float32_to_bfloat16",
+    "float32_to_float16",
     "float64",
     "floor",
     "floordiv",

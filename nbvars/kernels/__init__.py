@@ -22,6 +22,7 @@ from typing import Any
 from nbvars.checks import message
 from nbvars.errors import NotFoundError
 from nbvars.kernels import cpu
+from nbvars.kernels.bits import bfloat16_to_float32, float16_to_float32, float32_to_bfloat16, float32_to_float16
 from nbvars.kernels.cpu.assign import assign, assign_add, assign_sub
 from nbvars.kernels.cpu.cast import cast
 from nbvars.kernels.cpu.counter import count_up_to
@@ -41,9 +42,13 @@ __all__ = [
     "assign",
     "assign_add",
     "assign_sub",
+    "bfloat16_to_float32",
     "cast",
     "count_up_to",
     "find_kernel",
+    "float16_to_float32",
+    "float32_to_bfloat16",
+    "float32_to_float16",
     "get_cast_pool_bytes",
     "get_num_threads",
     "scatter_add",

@@ -55,12 +55,17 @@ import functools
 from numba.extending import overload, overload_attribute, overload_method
 
 from nbvars.kernels.cpu.counter import count_up_to
-from nbvars.numba_ext import counter, dense, elements, reading, sparse
+from nbvars.numba_ext import bits, counter, dense, elements, reading, sparse
 from nbvars.numba_ext.variable_type import VariableType
 
 __all__ = ["register"]
 
-_FUNCTIONS = {count_up_to: counter.count_up_to, **reading.FUNCTIONS, **elements.FUNCTIONS}
+_FUNCTIONS = {
+    count_up_to: counter.count_up_to,
+    **bits.FUNCTIONS,
+    **elements.FUNCTIONS,
+    **reading.FUNCTIONS,
+}
 """Of each function the one of types that gives its form in compiled code."""
 _METHODS = {**reading.METHODS, **counter.METHODS, **dense.METHODS, **sparse.METHODS}
 """The same of the methods of variables."""

@@ -55,7 +55,7 @@ import functools
 from numba.extending import overload, overload_attribute, overload_method
 
 from nbvars.kernels.cpu.counter import count_up_to
-from nbvars.numba_ext import bits, counter, dense, elements, reading, sparse
+from nbvars.numba_ext import bits, casting, counter, dense, elements, launchers, reading, sparse
 from nbvars.numba_ext.variable_type import VariableType
 
 __all__ = ["register"]
@@ -63,7 +63,9 @@ __all__ = ["register"]
 _FUNCTIONS = {
     count_up_to: counter.count_up_to,
     **bits.FUNCTIONS,
+    **casting.FUNCTIONS,
     **elements.FUNCTIONS,
+    **launchers.FUNCTIONS,
     **reading.FUNCTIONS,
 }
 """Of each function the one of types that gives its form in compiled code."""

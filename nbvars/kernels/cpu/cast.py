@@ -49,7 +49,7 @@ _WITHOUT_WARNINGS = "biu"
 """The kinds of dtypes of which NumPy casts every value without a warning."""
 
 
-def _conversion(source: str, target: str) -> Any:
+def conversion(source: str, target: str) -> Any:
     """Return the compiled rule that casts one word of dtype ``source`` to one of dtype ``target``."""
     name, wide, narrow = f"{source}_to_{target}", half_of(source), half_of(target)
     widen = wide.to_float32 if wide else None
@@ -78,7 +78,7 @@ def _conversion(source: str, target: str) -> Any:
 def _over_elements(source: str, target: str) -> Any:
     """Return the compiled loop over ``num_items`` words at address ``x``, and as many at ``out``."""
     convert, word, out_word = (
-        _conversion(source, target),
+        conversion(source, target),
         *(from_dtype(_word(np.dtype(name))) for name in (source, target)),
     )
 

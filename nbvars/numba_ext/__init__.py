@@ -17,15 +17,16 @@ An eager variable is an argument like any other:
 
 A variable has ``shape``, ``ndim``, ``size``, ``dtype`` and ``len``. ``v[i]``, ``v[i, j]``, slices and ``value()`` read
 it; views are read-only. ``numpy()`` and ``read_value()`` are copies, which take no lock. Updates are ``assign``,
-``assign_add``, ``assign_sub``, ``count_up_to``, and ``scatter_update``, ``scatter_add``, ``scatter_sub``, which take
-``(indices, values)`` there, or one row by its number. An update returns the variable, and leaves it as it was if it
-raises. With ``use_locking=True`` it holds the variable's lock, the one that Python code takes; without, of two
-concurrent updates one may be lost, but those of ``nbvars.atomic``. As with arrays, Numba does not check the indices of
-what is read. Variables of float16, bfloat16 or a graph are refused: pass ``v.numpy().view(numpy.uint16)``, or the
-array that a ``Session`` returns.
+``assign_add``, ``assign_sub``, ``count_up_to``, and ``scatter_update``, ``_add``, ``_sub``, ``_mul``, ``_div``,
+``_min``, ``_max``, which take ``(indices, values)`` there, or one row by its number. An update returns the variable,
+and leaves it as it was if it raises. With ``use_locking=True`` it holds the variable's lock, the one that Python code
+takes; without, of two concurrent updates one may be lost, but those of ``nbvars.atomic``. As with arrays, Numba does
+not check the indices of what is read. Elements of float16 and bfloat16 variables are their bits, uint16; updates of
+those take floats, which are rounded, or bits. Variables of a graph are refused: pass the array that a ``Session``
+returns.
 
 Numba cannot compile the launchers of ``nbvars.kernels``. Those in the table below have a second form, made of the same
-compiled loops, which Numba puts in their place:
+rules, which Numba puts in their place:
 
 >>> import numba, numpy as np
 >>> from nbvars import kernels

@@ -56,7 +56,7 @@ def count_up_to_entry(dtype: np.dtype[Any]) -> Callable[[int, int], int]:
 def count_up_to(ref: Array, limit: int) -> int:
     """Add 1 to the int32 or int64 scalar ``ref``, atomically, unless it is at ``limit``; return what it was.
 
-    Code that Numba compiles may call it, too: ``nbvars/numba_ext.py``.
+    Code that Numba compiles may call it, too: ``nbvars/numba_ext``.
     """
     expect_arrays("count_up_to", ref=ref)
     expect_updatable("count_up_to", ref)

@@ -21,7 +21,9 @@ PAGES = sorted((ROOT / "docs").rglob("*.md"))
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 
-@pytest.mark.parametrize("module", [nbvars, nbvars.kernels, backend], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [nbvars, nbvars.atomic, nbvars.kernels, nbvars.kernels.bits, backend], ids=lambda module: module.__name__
+)
 def test_docstrings_show_what_the_code_prints(module):
     nbvars.reset_default_graph()
     names = {"K": backend, "np": np} if module is backend else {}
@@ -53,7 +55,8 @@ def test_every_public_function_and_class_is_in_the_reference():
     listed = set(
         re.findall(r"auto(?:class|function):: nbvars\.(\S+)", "".join(map(Path.read_text, ROOT.glob("docs/api/*.rst"))))
     )
-    for module, prefix in ((nbvars, ""), (nbvars.train, "train."), (nbvars.kernels, "kernels.")):
+    modules = ((nbvars, ""), (nbvars.train, "train."), (nbvars.kernels, "kernels."), (nbvars.atomic, "atomic."))
+    for module, prefix in modules:
         public = [name for name in module.__all__ if callable(getattr(module, name))]
         enums_and_dtypes = {"AUTO_REUSE", *(name for name in public if isinstance(getattr(module, name), nbvars.DType))}
         missing = {prefix + name for name in public if name not in enums_and_dtypes} - listed

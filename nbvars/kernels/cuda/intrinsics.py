@@ -247,14 +247,14 @@ half_to_float32 = _assembly("half_to_float32", "cvt.f32.f16 $0, $1;", types.floa
 float32_to_half = _assembly("float32_to_half", "cvt.rn.f16.f32 $0, $1;", types.uint16, types.float32, "=h,f")
 float64_to_half = _assembly("float64_to_half", "cvt.rn.f16.f64 $0, $1;", types.uint16, types.float64, "=h,d")
 
-_REGISTERS = {"float32": "f", "float64": "d", "int32": "r", "uint32": "r", "int64": "l", "uint64": "l"}
+_LETTERS = {"float32": "f", "float64": "d", "int32": "r", "uint32": "r", "int64": "l", "uint64": "l"}
 
 
 def _to_integer(source: str, target: str) -> Callable[..., Any]:
     """Return the conversion towards zero; what does not fit becomes the nearest end. Of a NaN, anything."""
     name = f"{source}_to_{target}"
     assembly = f"cvt.rzi.{target[0].replace('i', 's')}{target[-2:]}.f{source[-2:]} $0, $1;"
-    constraints = f"={_REGISTERS[target]},{_REGISTERS[source]}"
+    constraints = f"={_LETTERS[target]},{_LETTERS[source]}"
     return _assembly(name, assembly, getattr(types, target), getattr(types, source), constraints)
 
 

@@ -5,6 +5,7 @@ The settings are numbers, tensors or variables. A gradient that is ``IndexedSlic
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 from collections.abc import Callable, Sequence
@@ -138,6 +139,39 @@ def apply_step(
     return var
 
 
+def apply_group_step(
+    kernel: str,
+    variables: Sequence[Any],
+    slots: Sequence[Sequence[Any]],
+    grads: Sequence[Any],
+    settings: Sequence[Any],
+    use_locking: bool = False,
+) -> None:
+    """Make one step of many variables on GPUs, all with the same settings: one launch for those of a dtype on a GPU.
+
+    Arguments and errors as those of ``apply_step``, a list of each; the gradients are dense.
+    """
+    op = TRAINING_OPS[kernel]
+    groups: dict[Any, list[tuple[CudaStorage, list[Any], Any]]] = {}
+    for var, of_var, grad in zip(variables, slots, grads, strict=True):
+        storage = var._storage
+        storage.raise_pending()
+        value = array_on_gpu(grad, var.dtype.base_dtype, op.op_type, storage.array.device)
+        arrays = _on_one_device(op, storage, [slot._storage.array for slot in of_var])
+        groups.setdefault((storage.array.device, storage.array.dtype), []).append((storage, arrays, value))
+    from nbvars.kernels.cuda.groups import group_step  # takes long, and needs an extra
+
+    for (_, dtype), members in groups.items():
+        precision = slot_dtype_of(dtype)
+        numbers = [_number(op, key, each, precision) for key, each in zip(op.settings, settings, strict=True)]
+        with contextlib.ExitStack() as locks:
+            for storage, _, _ in members if use_locking else ():
+                locks.enter_context(storage.locked())
+            storages, of_each, values = zip(*members, strict=True)
+            params = [storage.array for storage in storages]
+            group_step(op.op_type, kernel, params, of_each, values, op.arrange(*numbers))
+
+
 def _number(op: TrainingOp, key: str, setting: Any, precision: np.dtype[Any]) -> float:
     """Return a setting in the precision of the slots: 1 - beta is then what it is for a power that a variable holds."""
     if type(setting) is float or type(setting) is int:
@@ -182,14 +216,20 @@ def _run_on_gpu(
     op: TrainingOp, storage: CudaStorage, slots: list[Any], rows: Any, values: Any, settings: Sequence[float]
 ) -> None:
     """Make the step by the launcher of the GPU; an error names the variable's place where a slot is on another."""
-    for slot in slots:
-        if slot.device != storage.array.device:
-            got = f"a slot on {'/cpu:0' if isinstance(slot, np.ndarray) else f'/gpu:{slot.device}'}"
-            raise on_another_device(op.op_type, got, f"/gpu:{storage.array.device}")
+    _on_one_device(op, storage, slots)
     if rows is None:
         find_kernel(f"{op.kernel}_step", "gpu")(storage.array, slots, values, settings)
     else:
         find_kernel(f"{op.kernel}_step_rows", "gpu")(storage.array, slots, rows, values, settings)
+
+
+def _on_one_device(op: TrainingOp, storage: CudaStorage, slots: list[Any]) -> list[Any]:
+    """Return ``slots``, which are on the GPU of the variable, else it is an error."""
+    for slot in slots:
+        if slot.device != storage.array.device:
+            got = f"a slot on {'/cpu:0' if isinstance(slot, np.ndarray) else f'/gpu:{slot.device}'}"
+            raise on_another_device(op.op_type, got, f"/gpu:{storage.array.device}")
+    return slots
 
 
 def _add_step(

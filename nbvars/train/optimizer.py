@@ -20,10 +20,11 @@ from nbvars.graph.tensor import Symbolic, TensorLike
 from nbvars.kernels.step_rules import slot_dtype_of
 from nbvars.ops import state_ops
 from nbvars.ops.grouping_ops import group
-from nbvars.ops.training_ops import apply_step
+from nbvars.ops.training_ops import apply_group_step, apply_step
 from nbvars.runtime.building import entered
 from nbvars.runtime.context import beside, device
 from nbvars.runtime.conversion import convert_to_tensor
+from nbvars.runtime.cuda_tensor import HasDeviceValue
 from nbvars.variables.collections import trainable_variables
 from nbvars.variables.partitioned_variable import PartitionedVariable
 from nbvars.variables.variable import Variable
@@ -208,9 +209,14 @@ class Optimizer:
     def _apply(self, pairs: Sequence[tuple[Any, Any]]) -> list[Any]:
         """Make the step of each variable, or add it; return what they return, and what follows them."""
         self._prepare_slots([var for _, var in pairs])
+        grouped = [(grad, var) for grad, var in pairs if is_dense_on_gpu(grad, var)]
+        if len(grouped) > 1:
+            self._step_together(grouped)
         steps = []
         for grad, var in pairs:
-            done = self._step(grad if isinstance(grad, IndexedSlices) else convert_gradient(grad, var), var)
+            done = var
+            if len(grouped) < 2 or not is_dense_on_gpu(grad, var):
+                done = self._step(grad if isinstance(grad, IndexedSlices) else convert_gradient(grad, var), var)
             if var.constraint is not None:
                 done = _constrained(var, done)
             steps.append(done)
@@ -222,6 +228,13 @@ class Optimizer:
         return apply_step(
             self._kernel, var, slots, grad, self._settings(var), self._use_locking, f"update_{_op_name(var)}"
         )
+
+    def _step_together(self, pairs: Sequence[tuple[Any, Any]]) -> None:
+        """Make the steps of variables on GPUs, in one launch for those of a dtype."""
+        grads, variables = [grad for grad, _ in pairs], [var for _, var in pairs]
+        slots = [[self._slots[name][_key(var)][1] for name in self._slot_names] for var in variables]
+        settings = self._settings(variables[0])
+        apply_group_step(self._kernel, variables, slots, grads, settings, self._use_locking)
 
     def _settings(self, var: Any) -> Sequence[Any]:
         """Return the settings of the step, in the order of ``TRAINING_OPS``."""
@@ -289,6 +302,11 @@ class Optimizer:
 def is_of_graph(value: Any) -> bool:
     """Return whether a variable or tensor belongs to a graph."""
     return isinstance(value, Symbolic)
+
+
+def is_dense_on_gpu(grad: Any, var: Any) -> bool:
+    """Return whether the step of ``var``, a variable of eager mode on a GPU, is one of all its elements."""
+    return isinstance(var, HasDeviceValue) and not isinstance(grad, IndexedSlices)
 
 
 def value_of_setting(setting: Any) -> Any:

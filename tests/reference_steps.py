@@ -104,7 +104,7 @@ def step_rows(
     name: str, param: Array, slots: Sequence[Array], indices: Array, values: Array, settings: Sequence[float]
 ) -> None:
     """Make a step of every row that ``indices`` name, by the sum of the values that are there for it."""
-    sums, is_named = np.zeros_like(param), np.zeros(len(param), bool)
+    sums, is_named = np.full_like(param, -0.0), np.zeros(len(param), bool)
     reference.scatter_add(sums, indices, values)
     is_named[indices.reshape(-1).astype(np.int64)] = True
     for row in np.flatnonzero(is_named):

@@ -99,6 +99,13 @@ def test_a_row_that_is_named_twice_moves_once_by_the_sum(device):
     assert param[0, 0] == 0
 
 
+@pytest.mark.parametrize("indices", [[1, 0], [1, 0, 0], [1, 1, 0]], ids=str)
+def test_negative_zeros_keep_their_sign_whatever_other_rows_are_named(device, indices):
+    param, values = np.full((2, 1), -0.0, np.float32), np.full((len(indices), 1), -0.0, np.float32)
+    run_kernel("gradient_descent_step_rows", device, param, [], np.array(indices), values, (1.0,))
+    assert not np.signbit(param).any()  # -0 - -0 is 0, but -0 - 0 is -0
+
+
 @pytest.mark.parametrize("dtype", ["int8", "int32", "int64", "uint64"])
 @pytest.mark.parametrize("shape", [(), (5,), (2, 3)], ids=str)
 def test_rows_are_named_by_integers_of_any_dtype_and_shape(device, rng, dtype, shape):

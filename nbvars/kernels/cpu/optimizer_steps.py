@@ -207,7 +207,8 @@ def group_rows(rows: Array, values: Array) -> tuple[Array, Array]:
     count = _group_kernel()(rows, first_of, place_of)
     if count == rows.size:
         return rows, values
-    sums = np.zeros((count, *values.shape[1:]), values.dtype)
+    # -0.0 + x is x, even if it is -0.0: whether another row is named twice changes nothing.
+    sums = np.full((count, *values.shape[1:]), -0.0, values.dtype)
     scatter_add(sums, place_of, values)
     return first_of[:count], sums
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from nbvars.kernels.cuda import assign, cast, counter, optimizer_steps, scatter
+from nbvars.kernels.cuda import assign, cast, counter, optimizer_steps, row_steps, scatter
 from nbvars.kernels.step_rules import STEPS
 
 KERNELS: dict[str, Callable[..., Any]] = {
@@ -23,4 +23,5 @@ KERNELS: dict[str, Callable[..., Any]] = {
     "scatter_sub": scatter.scatter_sub,
     "scatter_update": scatter.scatter_update,
     **{f"{name}_step": partial(optimizer_steps.step, f"{name}_step", name) for name in STEPS},
+    **{f"{name}_step_rows": partial(row_steps.step_rows, f"{name}_step_rows", name) for name in STEPS},
 }

@@ -165,7 +165,8 @@ def tensor_on_gpu(where: str, value: Any, device: int, dtype: DType | None = Non
         if tensor._array.device != device:
             raise on_another_device(where, tensor.device, f"/gpu:{device}")
         return tensor
-    if isinstance(tensor, EagerTensor) and isinstance(value, TensorLike) and tensor._array.ndim:
+    is_tensor = isinstance(value, TensorLike) and not isinstance(value, BorrowedTensor)
+    if is_tensor and isinstance(tensor, EagerTensor) and tensor._array.ndim:
         raise on_another_device(where, tensor.device, f"/gpu:{device}")
     return None
 

@@ -7,8 +7,13 @@ nothing.
 from __future__ import annotations
 
 import ctypes
+import importlib
 import sys
 from types import ModuleType, SimpleNamespace
+
+import cuda.bindings
+import cuda.core
+import cuda.core.utils
 
 calls: list[tuple] = []
 NUM_DEVICES = 1
@@ -92,15 +97,17 @@ class LaunchConfig:
 
 
 class ObjectCode:
-    """A compiled module."""
+    """Machine code."""
+
+    from_ptx = staticmethod(cuda.core.ObjectCode.from_ptx)
 
     @staticmethod
-    def from_ptx(ptx, *, name):
+    def from_cubin(cubin, *, name):
         calls.append(("load", name))
-        assert b".visible .entry" in ptx
+        assert cubin.startswith(b"\x7fELF")
 
         def get_kernel(entry):
-            assert entry.encode() in ptx
+            assert entry.encode() in cubin
             return SimpleNamespace(name=name)
 
         return SimpleNamespace(get_kernel=get_kernel)
@@ -132,7 +139,7 @@ def install(num_devices=1):
     """Put the stand-ins in the place of the libraries, before nbvars imports them."""
     global NUM_DEVICES  # noqa: PLW0603
     NUM_DEVICES = num_devices
-    import cuda.bindings
+    importlib.import_module("numba.cuda")  # which needs the true ones
 
     from nbvars import devices
 
@@ -140,6 +147,7 @@ def install(num_devices=1):
     core, driver = ModuleType("cuda.core"), ModuleType("cuda.bindings.driver")
     for each in (Device, LaunchConfig, ObjectCode, Stream, launch):
         setattr(core, each.__name__, each)
+    core.Linker, core.LinkerOptions = cuda.core.Linker, cuda.core.LinkerOptions
     core.LEGACY_DEFAULT_STREAM, core.PinnedMemoryResource = LEGACY, MemoryResource
     driver.CUresult = SimpleNamespace(CUDA_SUCCESS=SUCCESS)
     driver.cuMemcpyHtoDAsync = _copy("to device")

@@ -1,0 +1,48 @@
+"""What an update of a variable on a GPU costs the host, without a GPU: ``python benchmarks/gpu_host_cost.py``.
+
+The driver is the stand-in of the tests, whose launch takes note of its arguments; a true one adds about 2 us.
+Prints microseconds of CPU time per call, the least of several rounds. Needs the extra ``test-cuda``.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import numpy as np
+
+from tests.cuda import driver_stub
+
+driver_stub.install()
+
+import nbvars as tf
+
+NUM_CALLS, NUM_ROUNDS = 2000, 15
+
+
+def microseconds(call):
+    """Return the CPU time of one call."""
+    times = []
+    for _ in range(NUM_ROUNDS):
+        driver_stub.calls.clear()
+        start = time.process_time()
+        for _ in range(NUM_CALLS):
+            call()
+        times.append((time.process_time() - start) / NUM_CALLS * 1e6)
+    return min(times)
+
+
+with tf.device("/gpu:0"):
+    variable, delta = tf.Variable(np.zeros(1024, np.float32)), tf.constant(np.ones(1024, np.float32))
+cases = {
+    "assign_add(tensor)": lambda: variable.assign_add(delta),
+    "assign_add(1.0)": lambda: variable.assign_add(1.0),
+    "assign_add(tensor, use_locking=True)": lambda: variable.assign_add(delta, use_locking=True),
+    "assign_add(array)": lambda array=np.ones(1024, np.float32): variable.assign_add(array),
+}
+for name, call in cases.items():
+    call()
+    print(f"{name:40}{microseconds(call):8.2f} us")

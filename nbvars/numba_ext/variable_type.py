@@ -20,6 +20,7 @@ from nbvars.graph.tensor import Symbolic
 from nbvars.kernels.cpu.assign import DATA, LAYOUT
 from nbvars.kernels.cpu.halves import half_of
 from nbvars.kernels.cpu.intrinsics import INT64
+from nbvars.storage import CpuStorage
 from nbvars.variables.variable import Variable
 
 BYTE_POINTER = ir.IntType(8).as_pointer()
@@ -57,6 +58,10 @@ def _typeof_variable(variable, context):
         remedy = "run it in a Session and pass the array, or make the variable in eager mode"
         wrong = "a variable of a graph has no value in compiled code"
         raise TypeError(message("njit", wrong, repr(variable), "an eager variable", remedy))
+    if not isinstance(variable._storage, CpuStorage):  # whose type is for numba-cuda to find
+        remedy = "pass v.numpy(), or make it a kernel of numba.cuda.jit"
+        wrong = "a variable of a GPU is out of the reach of code for the CPU"
+        raise TypeError(message("njit", wrong, repr(variable.name), "a variable of the CPU", remedy))
     dtype = variable._numpy_dtype
     if context.purpose is Purpose.constant:
         wrong = "a variable is no constant of compiled code"

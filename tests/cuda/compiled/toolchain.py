@@ -7,20 +7,25 @@ import re
 import subprocess
 import sysconfig
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from nbvars.kernels.cuda.compiling import compile_to_ptx
+from nbvars.kernels.cuda.compiling import compile_to_ptx, entry_of
 from nbvars.kernels.cuda.launch import Kernel
 
 _LOCAL = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
+_REGISTERS = re.compile(r"Used (\d+) registers")
+_COMPILING = re.compile(r"Compiling entry function '(\w+)' for")
+_SECTION = re.compile(r"-+ \.text\.(\w+) -+")
+_HEADER_END = ".address_size 64"
 _INSTRUCTION = re.compile(r"^\s+(?:/\*[0-9a-f]+\*/)?\s*(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9]*(?:\.[\w]+)*)", re.MULTILINE)
 
 
 class Compiled(NamedTuple):
     """A kernel as the machine would run it."""
 
+    name: str
     ptx: str
     registers: int
     local_bytes: int
@@ -50,26 +55,34 @@ def _run(*command: str | Path | None) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def compile_kernel(kernel: Kernel, folder: Path) -> dict[tuple[int, int], Compiled]:
-    """Return ``kernel`` for GPUs of compute capability 8.0 and 9.0, if it is for both, from one PTX."""
-    ptx, _ = compile_to_ptx(kernel.name, kernel.py_func, kernel.signature, max((8, 0), kernel.lowest_capability))
-    return {
-        capability: _assembled(ptx, capability, folder)
-        for capability in ((8, 0), (9, 0))
-        if capability >= kernel.lowest_capability
-    }
+def compile_kernels(kernels: Sequence[Kernel], capability: tuple[int, int], folder: Path) -> Iterator[Compiled]:
+    """Yield ``kernels`` for GPUs of compute capability 9.0, and of ``capability`` if that is lower.
+
+    All go through the tools together: their start takes longer than their work.
+    """
+    texts = [compile_to_ptx(kernel.name, kernel.py_func, kernel.signature, capability)[0] for kernel in kernels]
+    source = folder / "kernels.ptx"
+    source.write_text(_joined(texts))
+    for architecture in {f"sm_{major}{minor}" for major, minor in (capability, (9, 0))}:
+        binary = folder / f"{architecture}.cubin"
+        report = _run(tool("ptxas"), f"-arch={architecture}", "-v", "-o", binary, source).stderr
+        assembly = _run(tool("nvdisasm"), "-c", binary).stdout
+        reports, codes = _by_entry(_COMPILING, report), _by_entry(_SECTION, assembly)
+        for kernel, ptx in zip(kernels, texts, strict=True):
+            entry = entry_of(kernel.name)
+            local = sum(sum(map(int, numbers)) for numbers in _LOCAL.findall(reports[entry]))
+            registers = int(_REGISTERS.findall(reports[entry])[0])
+            yield Compiled(kernel.name, ptx, registers, local, Counter(_INSTRUCTION.findall(codes[entry])))
 
 
-def _assembled(ptx: str, capability: tuple[int, int], folder: Path) -> Compiled:
-    source, binary = folder / "kernel.ptx", folder / "kernel.cubin"
-    source.write_text(ptx)
-    report = _run(tool("ptxas"), f"-arch=sm_{capability[0]}{capability[1]}", "-v", "-o", binary, source).stderr
-    local = [sum(map(int, numbers)) for numbers in _LOCAL.findall(report)]
-    registers = max(map(int, re.findall(r"Used (\d+) registers", report)))
-    assembly = _run(tool("nvdisasm"), "-c", binary).stdout
-    return Compiled(ptx, registers, sum(local), Counter(_instructions(assembly)))
+def _joined(texts: Sequence[str]) -> str:
+    """Return the kernels of several PTX texts in one, without the words that numba-cuda adds for every function."""
+    bodies = (text[text.index(_HEADER_END) + len(_HEADER_END) :].splitlines() for text in texts)
+    lines = (line for body in bodies for line in body if not line.startswith(".common"))
+    return texts[0][: texts[0].index(_HEADER_END)] + _HEADER_END + "\n" + "\n".join(lines)
 
 
-def _instructions(assembly: str) -> Iterator[str]:
-    for match in _INSTRUCTION.finditer(assembly):
-        yield match[1]
+def _by_entry(separator: re.Pattern[str], text: str) -> dict[str, str]:
+    """Return the parts of a text that begin with the name of an entry."""
+    _, *parts = separator.split(text)
+    return dict(zip(parts[::2], parts[1::2], strict=True))

@@ -8,42 +8,45 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
 import numpy as np
-
-from tests.cuda import driver_stub
-
-driver_stub.install()
-
-import nbvars as tf  # noqa: E402 - after the stand-in
 
 NUM_CALLS, NUM_ROUNDS = 2000, 15
 
 
-def microseconds(call):
-    """Return the CPU time of one call."""
-    times = []
-    for _ in range(NUM_ROUNDS):
-        driver_stub.calls.clear()
-        start = time.process_time()
-        for _ in range(NUM_CALLS):
-            call()
-        times.append((time.process_time() - start) / NUM_CALLS * 1e6)
-    return min(times)
+def main() -> None:
+    """Measure and print."""
+    sys.path.insert(0, str(Path(__file__).parent.parent))
+    from tests.cuda import driver_stub
+
+    driver_stub.install()
+    import nbvars as tf  # after the stand-in
+
+    with tf.device("/gpu:0"):
+        array = np.ones(1024, np.float32)
+        variable, delta = tf.Variable(np.zeros(1024, np.float32)), tf.constant(array)
+    cases: dict[str, Callable[[], object]] = {
+        "assign_add(tensor)": lambda: variable.assign_add(delta),
+        "assign_add(1.0)": lambda: variable.assign_add(1.0),
+        "assign_add(tensor, use_locking=True)": lambda: variable.assign_add(delta, use_locking=True),
+        "assign_add(array)": lambda: variable.assign_add(array),
+    }
+    for name, call in cases.items():
+        call()
+        times = [_microseconds(call, driver_stub.calls) for _ in range(NUM_ROUNDS)]
+        print(f"{name:40}{min(times):8.2f} us")
 
 
-with tf.device("/gpu:0"):
-    array = np.ones(1024, np.float32)
-    variable, delta = tf.Variable(np.zeros(1024, np.float32)), tf.constant(array)
-cases = {
-    "assign_add(tensor)": lambda: variable.assign_add(delta),
-    "assign_add(1.0)": lambda: variable.assign_add(1.0),
-    "assign_add(tensor, use_locking=True)": lambda: variable.assign_add(delta, use_locking=True),
-    "assign_add(array)": lambda: variable.assign_add(array),
-}
-for name, call in cases.items():
-    call()
-    print(f"{name:40}{microseconds(call):8.2f} us")
+def _microseconds(call: Callable[[], object], calls: list[object]) -> float:
+    """Return the CPU time of one call; ``calls`` is what the stand-in notes."""
+    calls.clear()
+    start = time.process_time()
+    for _ in range(NUM_CALLS):
+        call()
+    return (time.process_time() - start) / NUM_CALLS * 1e6
+
+
+if __name__ == "__main__":
+    main()

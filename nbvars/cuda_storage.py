@@ -7,14 +7,8 @@ from typing import Any
 import numpy.typing as npt
 
 from nbvars.kernels.cuda.memory import DeviceArray
+from nbvars.kernels.cuda.status import raise_pending
 from nbvars.locks import ForkSafeLock
-
-try:
-    from nbvars.kernels.cuda.status import raise_pending  # type: ignore[import-not-found, unused-ignore]
-except ImportError:
-
-    def raise_pending(device: int) -> None:
-        """Stand for the check of the status slot."""
 
 
 class CudaStorage:

@@ -11,9 +11,6 @@ import nbvars as tf
 from nbvars.errors import InvalidArgumentError, OutOfRangeError, UnimplementedError
 from tests.conftest import assert_same_bits
 
-pytest.importorskip("numba_cuda", reason="pip install nbvars[test-cuda]")
-pytest.importorskip("nbvars.kernels.cuda.scatter", reason="updates of rows have no kernels on a GPU yet")
-
 ROWS = ["scatter_sub", "scatter_add", "scatter_update", "scatter_mul", "scatter_div", "scatter_min", "scatter_max"]
 
 

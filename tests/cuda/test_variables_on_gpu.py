@@ -7,6 +7,7 @@ import pickle
 import re
 import threading
 
+import numba
 import numpy as np
 import pytest
 
@@ -303,6 +304,17 @@ def test_a_class_of_the_user_stays_on_the_cpu():
     with tf.device(GPU), pytest.raises(TypeError, match="a class of your own cannot be on a GPU: got Mine under"):
         Mine(1.0)
     assert Mine(1.0).device == "/cpu:0"
+
+
+def test_compiled_code_of_the_cpu_refuses_it():
+    @numba.njit
+    def read(v):
+        return v
+
+    with pytest.raises(
+        TypeError, match="njit: compiled code has the memory of the host only: got a variable on /gpu:0"
+    ):
+        read(on_gpu([1.0]))
 
 
 def test_threads_lose_no_locked_update():

@@ -17,7 +17,7 @@ from nbvars.kernels.cuda.launch import Kernel
 _LOCAL = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
 _REGISTERS = re.compile(r"Used (\d+) registers")
 _COMPILING = re.compile(r"Compiling entry function '(\w+)' for")
-_SECTION = re.compile(r"-+ \.text\.(\w+) -+")
+_SECTION = re.compile(r"-+ \.text\.(\w+) +-+")
 _HEADER_END = ".address_size 64"
 _INSTRUCTION = re.compile(r"^\s+(?:/\*[0-9a-f]+\*/)?\s*(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9]*(?:\.[\w]+)*)", re.MULTILINE)
 
@@ -32,9 +32,12 @@ class Compiled(NamedTuple):
     """On the stack, and spilled."""
     instructions: Counter[str]
 
-    def count(self, prefix: str) -> int:
-        """Return how many instructions begin with ``prefix``."""
-        return sum(number for name, number in self.instructions.items() if name.startswith(prefix))
+    def count(self, kind: str, *parts: str) -> int:
+        """Return how many instructions are of a kind, such as ``"LDG"``, with all of ``parts``, such as ``"128"``."""
+        found = {name: name.split(".") for name in self.instructions}
+        return sum(
+            self.instructions[name] for name, (first, *rest) in found.items() if first == kind and {*parts} <= {*rest}
+        )
 
 
 def tool(name: str) -> Path | None:
@@ -77,7 +80,8 @@ def compile_kernels(kernels: Sequence[Kernel], capability: tuple[int, int], fold
 
 def _joined(texts: Sequence[str]) -> str:
     """Return the kernels of several PTX texts in one, without the words that numba-cuda adds for every function."""
-    bodies = (text[text.index(_HEADER_END) + len(_HEADER_END) :].splitlines() for text in texts)
+    apart = (text.replace("__internal_", f"__internal_{number}_") for number, text in enumerate(texts))
+    bodies = (text[text.index(_HEADER_END) + len(_HEADER_END) :].splitlines() for text in apart)
     lines = (line for body in bodies for line in body if not line.startswith(".common"))
     return texts[0][: texts[0].index(_HEADER_END)] + _HEADER_END + "\n" + "\n".join(lines)
 

@@ -310,7 +310,7 @@ def _update(
 ) -> Variable:
     """Make an update, or add it to the graph of ``ref``."""
     if isinstance(ref, Symbolic):
-        return add_update(op, ref, indices, value, use_locking, name, validate_shape)  # type: ignore[return-value]
+        return add_update(op, ref, indices, value, use_locking, name, validate_shape, deterministic)  # type: ignore[return-value]
     storage, rows = _storage_of(op, ref), None
     has_rows, fills = FAMILIES[op].rows is not None, isinstance(value, (numbers.Number, np.generic))
     if isinstance(storage, CpuStorage):

@@ -47,13 +47,14 @@ def prepare_update(name: str, op: Operation, plan: PlanBuilder) -> None:
 def _updating(plan: PlanBuilder, name: str, variable: Operation, inputs: list[int], op: Operation) -> Step:
     storages = plan.session.storages
     fills, use_locking = _fills(op), op._attrs.get("use_locking", False)
+    deterministic = op._attrs.get("_deterministic")
     *rows, last = inputs
 
     def run(slots: Slots) -> None:
         storage = storages.get(variable)
         if storage is None:
             raise_uninitialized(variable)
-        update(name, storage, slots[rows[0]] if rows else None, slots[last], use_locking, fills)
+        update(name, storage, slots[rows[0]] if rows else None, slots[last], use_locking, fills, deterministic)
 
     return run
 

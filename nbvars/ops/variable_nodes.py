@@ -52,6 +52,7 @@ def add_update(
     use_locking: bool,
     name: str | None,
     validate_shape: bool = True,
+    deterministic: bool | None = None,
 ) -> GraphTensor:
     """Add the update ``op`` to the graph of ``ref``; return the reference after it.
 
@@ -72,6 +73,8 @@ def add_update(
         # A value that brings its own shape is a scalar if it is a number.
         fills = validate_shape and isinstance(value, (numbers.Number, np.generic))
         attrs = {"use_locking": bool(use_locking), "_fills": fills}
+        if deterministic is not None:
+            attrs["_deterministic"] = bool(deterministic)
         if op == "assign":
             attrs["validate_shape"] = bool(validate_shape)
         outputs = _update_outputs(op, inputs, attrs)

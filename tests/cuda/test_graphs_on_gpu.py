@@ -124,3 +124,19 @@ def test_a_variable_that_was_not_initialized_says_so(graph):
             with pytest.raises(tf.errors.FailedPreconditionError, match="uninitialized value empty"):
                 session.run(target)
         assert not session.run(tf.is_variable_initialized(variable))
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_scatter_is_in_order_where_its_operation_asks_for_that(graph, asked, monkeypatch):
+    from nbvars.kernels.cuda import KERNELS
+
+    seen, launch = [], KERNELS["scatter_sub"]
+    monkeypatch.setitem(KERNELS, "scatter_sub", lambda *a, **k: (seen.append(k["deterministic"]), launch(*a, **k)))
+    with gpu():
+        table = tf.Variable(np.zeros((3, 2), np.float32))
+    slices = tf.IndexedSlices(np.ones((3, 2), np.float32), np.array([1, 1, 2]))
+    update = table.scatter_sub(slices, deterministic=asked)
+    with tf.Session() as session:
+        session.run(table.initializer)
+        assert session.run(update).tolist() == [[0, 0], [-2, -2], [-1, -1]]
+    assert seen == [asked]

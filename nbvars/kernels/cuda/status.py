@@ -109,7 +109,7 @@ def set_mode(mode: Mode) -> None:
     """
     global _mode  # noqa: PLW0603 - one mode of the process
     if mode not in _MODES:
-        raise ValueError(message("set_mode", "no such mode", repr(mode), f"one of {list(_MODES)}"))
+        raise ValueError(message("set_index_checking", "no such mode", repr(mode), f"one of {list(_MODES)}"))
     _mode = mode
 
 

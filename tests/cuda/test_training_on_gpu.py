@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import nbvars as tf
-from nbvars.kernels.cuda import launch
 
 OPTIMIZERS = {
     "sgd": lambda: tf.train.GradientDescentOptimizer(0.1),
@@ -35,6 +34,8 @@ def test_steps_of_many_variables_are_those_of_the_cpu(name):
 
 
 def test_variables_of_one_dtype_share_a_launch(monkeypatch):
+    from nbvars.kernels.cuda import launch
+
     optimizer, launched = tf.train.GradientDescentOptimizer(0.5), []
     with tf.device("/gpu:0"):
         variables = [tf.Variable(np.ones(n, np.float32)) for n in (3, 20, 100)]

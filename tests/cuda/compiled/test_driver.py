@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -10,8 +11,10 @@ from tests.conftest import run_python
 
 pytest.importorskip("numba_cuda", reason="pip install nbvars[test-cuda]")
 
+ROOT = Path(__file__).parents[3]
 BEGIN = """
-import re
+import re, sys
+sys.path.append({root!r})
 import numpy as np
 from tests.cuda import driver_stub as stub
 stub.install({num_devices})
@@ -20,7 +23,9 @@ import nbvars as tf
 
 
 def run_on_stub(code, num_devices=1):
-    return run_python(BEGIN.format(num_devices=num_devices) + textwrap.dedent(code), NUMBA_ENABLE_CUDASIM="0")
+    return run_python(
+        BEGIN.format(root=str(ROOT), num_devices=num_devices) + textwrap.dedent(code), NUMBA_ENABLE_CUDASIM="0"
+    )
 
 
 def test_launches_get_stream_sizes_and_arguments_in_order_and_of_the_right_types():

@@ -189,20 +189,6 @@ def test_scatter_update_is_in_order_where_numbers_of_all_rows_take_too_much_memo
     assert_same_bits(got, expected_of("scatter_update", ref, indices, values))
 
 
-@pytest.mark.parametrize("op_type", ["scatter_add", "scatter_sub", "scatter_mul"])
-def test_all_scatters_are_deterministic_if_that_is_asked_for(rng, op_type):
-    from nbvars.kernels.cuda import scatter
-
-    ref, values = random_array(rng, "float32", (7, 5)), random_array(rng, "float32", (INDICES.size, 5))
-    assert not scatter.is_deterministic()
-    scatter.set_deterministic(True)
-    try:
-        got = run_on_gpu(op_type, ref, INDICES, values)
-    finally:
-        scatter.set_deterministic(False)
-    assert_same_bits(got, expected_of(op_type, ref, INDICES, values))
-
-
 @pytest.mark.parametrize("op_type", OPS)
 @pytest.mark.parametrize("dtype", ["float32", "int8"])
 @pytest.mark.parametrize("deterministic", [False, True])

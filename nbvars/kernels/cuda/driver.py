@@ -109,11 +109,14 @@ def allocate(device: int, num_bytes: int) -> Any:
 
     Raises:
         ResourceExhaustedError: The device has not so much left.
+        InternalError: The driver failed, perhaps in what it was asked for before.
     """
     expect_device(device)
     try:
         return Block(_devices()[device].memory_resource.allocate(max(1, num_bytes), stream=current_stream()))
     except Exception as error:
+        if "OUT_OF_MEMORY" not in str(error):
+            raise InternalError(None, None, message("CUDA", "the driver failed", error, "new memory")) from error
         wrong, got = "the GPU has not so much memory left", f"{num_bytes} bytes on /gpu:{device}"
         raise ResourceExhaustedError(None, None, message("CUDA", wrong, got, "less", "free variables")) from error
 

@@ -29,19 +29,6 @@ Number: TypeAlias = npt.NDArray[Any] | np.generic
 
 DIVIDES_BY_ZERO = "values divides integers by zero: slice {position} of values has a 0; the slice was left out"
 
-_always_in_order = False
-
-
-def set_deterministic(is_deterministic: bool) -> None:
-    """Choose whether all scatters apply slices in the order of their indices, as with ``deterministic=True``."""
-    global _always_in_order  # noqa: PLW0603 - one choice of the process
-    _always_in_order = bool(is_deterministic)
-
-
-def is_deterministic() -> bool:
-    """Tell what ``set_deterministic`` was given last."""
-    return _always_in_order
-
 
 def _find_zeros(values, rows, num_items, units, claim, report, error):
     """Take the row from every slice that holds a 0."""
@@ -112,7 +99,7 @@ def _scatter(
     element, update = _checked(where, operation, ref, indices, values)
     status.raise_pending(ref.device)
     if update.num_slices:
-        is_ordered = deterministic or _always_in_order or not has_atomics(operation, ref.dtype)
+        is_ordered = deterministic or not has_atomics(operation, ref.dtype)
         reduction = None if is_ordered else find_reduction(operation, element, update)
         if reduction is not None and update.values.size:
             scatter_by_reduction(reduction, operation, element, update)

@@ -15,22 +15,21 @@ from numba import njit, prange
 import nbvars
 
 @njit(parallel=True)
-def update(table, counter, seen, num_times):
+def update(table, row, counter, seen, num_times):
     for i in prange(num_times):
         table.assign_add(1, use_locking=True)
         seen[counter.count_up_to(2 * num_times)] += 1
-        nbvars.atomic.sub(table, i % table.size, 1.0)
-    return table.value().sum()
+        nbvars.atomic.sub(row, i % row.size, 1.0)
+    return table.value().sum(), row.value().sum()
 
 for size in (2, 70_000):
-    table, counter = nbvars.Variable(np.zeros(size, np.float64)), nbvars.Variable(0, dtype=nbvars.int64)
-    seen = np.zeros(400, np.int64)
-    print(update(table, counter, seen, 400) == 400 * size - 400, seen.min(), seen.max())
+    table, row = nbvars.Variable(np.zeros(size, np.float64)), nbvars.Variable(np.zeros(3, np.float64))
+    counter, seen = nbvars.Variable(0, dtype=nbvars.int64), np.zeros(400, np.int64)
+    print(update(table, row, counter, seen, 400) == (400 * size, -400), seen.min(), seen.max())
 """
 
 
 def test_a_prange_updates_under_the_lock_and_counts():
-
     assert run_python(IN_PARALLEL, NUMBA_NUM_THREADS="4") == "True 1 1\nTrue 1 1"
 
 

@@ -35,7 +35,7 @@ from nbvars.errors import (
     PermissionDeniedError,
     ResourceExhaustedError,
 )
-from nbvars.kernels.cpu.assign import LOCK
+from nbvars.kernels.cpu.header import LOCK
 from nbvars.locks import ForkSafeLock
 from nbvars.storage import ALIGNMENT, CpuStorage
 

@@ -17,7 +17,9 @@ import numpy.typing as npt
 from nbvars.checks import message
 from nbvars.dtypes import as_numeric_dtype
 from nbvars.errors import ResourceExhaustedError
-from nbvars.kernels.cpu.assign import DATA, LAYOUT, LOCK, NUM_ITEMS, NUM_LAYOUT_WORDS
+from nbvars.kernels.cpu.fast_updates import fast_updates
+from nbvars.kernels.cpu.header import DATA, KERNELS, LAYOUT, LOCK, NUM_ITEMS, NUM_LAYOUT_WORDS
+from nbvars.kernels.cpu.intrinsics import NO_DIMENSION
 
 ALIGNMENT = 64
 """Bytes: a cache line, and the widest vector."""
@@ -77,11 +79,12 @@ class CpuStorage:
         """Have the value in ``array``, and the header describe it."""
         self.array = array
         layout = (*self.array.shape, *self.array.strides)
-        self._header = np.zeros(LAYOUT + len(layout), np.int64)
+        self._header = np.zeros(LAYOUT + len(layout) + 1, np.int64)
         self._header[DATA] = self.data_address = self.array.ctypes.data
         self._header[NUM_ITEMS] = self.array.size
         self._header[NUM_LAYOUT_WORDS] = len(layout)
-        self._header[LAYOUT:] = layout
+        self._header[KERNELS] = fast_updates(self.array.dtype).table.ctypes.data
+        self._header[LAYOUT:] = *layout, NO_DIMENSION
         self.address: int = self._header.ctypes.data
         self._forget_lock()
         _alive.add(self)

@@ -12,7 +12,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, register_jitable
 
-from nbvars.kernels.cpu.assign import LOCK, MOST_HELD_ITEMS
+from nbvars.kernels.cpu.header import LOCK, MOST_HELD_ITEMS
 from nbvars.kernels.cpu.intrinsics import INT32, INT64, atomic_store, compare_and_swap
 from nbvars.numba_ext.variable_type import header_of, part_of, ref_of
 

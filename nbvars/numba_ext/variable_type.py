@@ -17,8 +17,8 @@ from numba.np.numpy_support import from_dtype
 
 from nbvars.checks import message
 from nbvars.graph.tensor import Symbolic
-from nbvars.kernels.cpu.assign import DATA, LAYOUT
 from nbvars.kernels.cpu.halves import half_of
+from nbvars.kernels.cpu.header import DATA, LAYOUT
 from nbvars.kernels.cpu.intrinsics import INT64
 from nbvars.storage import CpuStorage
 from nbvars.variables.variable import Variable

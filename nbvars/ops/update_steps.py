@@ -12,9 +12,9 @@ from nbvars.checks import message
 from nbvars.dtypes import DType
 from nbvars.graph.operation import Operation
 from nbvars.kernels import find_kernel
-from nbvars.kernels.cpu.assign import fast_updates
 from nbvars.kernels.cpu.counter import count_up_to_entry
 from nbvars.kernels.cpu.fast_scatter import fast_scatter
+from nbvars.kernels.cpu.fast_updates import fast_updates
 from nbvars.ops.shape_rules import are_compatible
 from nbvars.ops.updates import FAMILIES, check_update_shape, update
 from nbvars.runtime.cuda_steps import on_device
@@ -126,7 +126,7 @@ def _fits(dtype: DType, number: Any) -> bool:
 
 
 def _dense_entry(name: str, numpy_dtype: np.dtype[Any], kind: str) -> Any:
-    return getattr(fast_updates(numpy_dtype), f"{name.rpartition('_')[2]}_{kind}")
+    return fast_updates(numpy_dtype).entry(f"{name.rpartition('_')[2]}_{kind}")
 
 
 def _scatter_entry(operation: str, numpy_dtype: np.dtype[Any]) -> Any:

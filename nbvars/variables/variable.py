@@ -16,9 +16,9 @@ from nbvars.graph.graph import Graph, get_default_graph
 from nbvars.graph.indexed_slices import IndexedSlices
 from nbvars.graph.mode import executing_eagerly
 from nbvars.graph.tensor import Tensor, TensorValue
-from nbvars.kernels.cpu.assign import FastUpdates, fast_updates
-from nbvars.kernels.cpu.counter import count_up_to_entry
 from nbvars.kernels.cpu.fast_scatter import fast_scatter
+from nbvars.kernels.cpu.fast_updates import FastUpdates, fast_updates
+from nbvars.kernels.cpu.methods import offer_methods
 from nbvars.ops import state_ops
 from nbvars.ops.array_ops import IDENTITY
 from nbvars.ops.indexing_ops import gather, gather_nd
@@ -511,7 +511,7 @@ class Variable(_OfMode):
         except _BEYOND_MACHINE:  # the op has the words for it
             pass
         count: int = state_ops.count_up_to(self, limit)
-        self._count = count_up_to_entry(self._numpy_dtype)
+        self._count = self._fast.count_entry()
         return count
 
     def to_proto(self, export_scope: str | None = None) -> Any:
@@ -634,3 +634,6 @@ class Variable(_OfMode):
         from nbvars.variables import sharing
 
         return sharing.attached(lambda: object.__new__(cls), name)
+
+
+offer_methods(Variable, "_address")

@@ -15,7 +15,7 @@ import pytest
 import nbvars as tf
 from nbvars.errors import OutOfRangeError
 from nbvars.graph.names import GRAPH_LOCK
-from nbvars.kernels.cpu.assign import MOST_HELD_ITEMS
+from nbvars.kernels.cpu.header import MOST_HELD_ITEMS
 
 NUM_THREADS = 8
 SMALL, LARGE = 16, MOST_HELD_ITEMS + 8

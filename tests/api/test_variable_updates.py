@@ -14,7 +14,7 @@ import pytest
 
 import nbvars as tf
 from nbvars.errors import OutOfRangeError
-from nbvars.kernels.cpu.assign import MOST_HELD_ITEMS
+from nbvars.kernels.cpu.header import MOST_HELD_ITEMS
 from tests import reference
 from tests.conftest import ALL_DTYPES, COMPLEX, FLOATS, LAYOUTS, NUMERIC, assert_same_bits, numpy_dtype
 

@@ -7,7 +7,8 @@ import time
 import numpy as np
 import pytest
 
-from nbvars.kernels.cpu.assign import LOCK, MOST_FAST_BYTES, MOST_HELD_ITEMS, fast_updates
+from nbvars.kernels.cpu.fast_updates import MOST_FAST_BYTES, fast_updates
+from nbvars.kernels.cpu.header import LOCK, MOST_HELD_ITEMS
 from nbvars.kernels.cpu.intrinsics import FAST_RANK
 from tests import reference
 from tests.conftest import ALL_DTYPES, FLOATS, INTEGERS, LAYOUTS, NUMERIC, assert_same_bits, numpy_dtype, random_array
@@ -18,7 +19,7 @@ REFERENCES = {"assign": reference.assign, "add": reference.assign_add, "sub": re
 def header_of(variable):
     """Return the header of a variable whose memory is that of the array ``variable``."""
     layout = [*variable.shape, *variable.strides]
-    return np.array([0, variable.ctypes.data, variable.size, len(layout), *layout], np.int64)
+    return np.array([0, variable.ctypes.data, variable.size, 0, len(layout), *layout], np.int64)
 
 
 def entry_point(operation, update, dtype):

@@ -11,7 +11,7 @@ from numba.core.errors import TypingError
 
 import nbvars
 from nbvars.errors import InvalidArgumentError, OutOfRangeError
-from nbvars.kernels.cpu.assign import MOST_HELD_ITEMS
+from nbvars.kernels.cpu.header import MOST_HELD_ITEMS
 from tests import reference
 from tests.conftest import LAYOUTS, assert_same_bits, random_array
 from tests.numba_ext.test_variables_in_nopython import NUMBA_DTYPES

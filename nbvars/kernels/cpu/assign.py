@@ -1,8 +1,7 @@
 """assign, assign_add, assign_sub: dense updates, in place.
 
-Two ways lead to the same loops. The launchers take any arrays and share large ones out to threads. The fast path
-(``FastUpdates``) serves small variables: one call, under the interpreter's lock, of a compiled function that takes
-the address of the variable's header and a number or an array of any rank, and answers False where it is not its case.
+Two ways lead to the same loops. The launchers, here, take any arrays and share large ones out to threads. The fast
+path, in ``fast_updates``, serves variables.
 """
 
 from __future__ import annotations
@@ -15,43 +14,29 @@ import numpy as np
 from numba import njit, types
 
 from nbvars.checks import message
-from nbvars.kernels import rules
 from nbvars.kernels.cpu.compiled import compile_kernel, jit_closure, machine
 from nbvars.kernels.cpu.elements import contiguous, expect_arrays, expect_updatable, rule_of
-from nbvars.kernels.cpu.halves import half_of
 from nbvars.kernels.cpu.intrinsics import (
     FAST_RANK,
     LINE_BYTES,
     NO_DIMENSION,
     any_array,
-    array_at,
-    atomic_store,
-    compare_and_swap,
     data_of,
     layout_of,
     load_word,
     num_items_of,
     prefer_vectors_of_32_bytes,
-    release_interpreter,
     stream_fence,
     stream_line,
-    take_interpreter,
     words_at,
 )
 from nbvars.kernels.cpu.threads import get_num_threads, run_parts
 from nbvars.kernels.elements import Array, Element, element_of, same_dtype
 
-# The words (int64) of a variable's header.
-LOCK, DATA, NUM_ITEMS, NUM_LAYOUT_WORDS, LAYOUT = range(5)
-
-MOST_HELD_ITEMS = 1 << 16
-"""The update of a larger variable lets other Python threads run meanwhile."""
 PART_BYTES = 1 << 22
 """A thread gets at least so many bytes of a dense update; below that, waking it costs more than it saves: two threads
 are 0.6 to 0.9 times as fast as one at 4 MiB, 1.0 to 1.1 at 8, and 1.8 to 2.2 at 40 (Zen 4).
 """
-MOST_FAST_BYTES = 2 * PART_BYTES
-"""A variable of so many bytes is updated by the launchers, which share it out to threads."""
 STREAM_BYTES = 12 << 20
 """A copy of so many bytes, or a fill, goes past the caches. On Zen 4 with 32 MiB of third cache that makes a copy 0.9x
 as fast at 8 MiB, 1.05x at 12, 1.15x at 16 and 1.4x from 32 on, and a later reader of the copy loses nothing from 12 on.
@@ -62,7 +47,7 @@ on. A processor that reads them first fills 2 to 3 times as fast past its caches
 
 
 @functools.cache
-def _over_elements(operation: str, element: Element) -> Any:
+def over_elements(operation: str, element: Element) -> Any:
     """Return the compiled loop over ``ref`` and ``value``, vectors of words."""
     rule = rule_of(operation, element)
 
@@ -102,7 +87,7 @@ def _bytes_before_line(address, num_bytes, item_size):
 
 def _by_array(operation: str, element: Element) -> Any:
     """Return the compiled update of ``num_bytes`` at address ``ref`` by as many at address ``value``."""
-    loop, word, size = _over_elements(operation, element), element.numba_type, element.word.itemsize
+    loop, word, size = over_elements(operation, element), element.numba_type, element.word.itemsize
     streams = operation == "update"
 
     def update_by_array(ref, value, num_bytes):
@@ -243,145 +228,3 @@ def assign_add(ref: Array, value: Array) -> None:
 def assign_sub(ref: Array, value: Array) -> None:
     """Subtract ``value``, of the shape of ``ref`` or ``()``, from ``ref``, in place."""
     _launch("assign_sub", "sub", ref, value)
-
-
-@njit
-def _has_layout_of(header, array):
-    """Tell whether ``array`` has the rank, shape and strides of the variable."""
-    layout = layout_of(array)
-    size = 8 * load_word(header + 8 * NUM_LAYOUT_WORDS)
-    for offset in range(0, size, 8):
-        if load_word(header + 8 * LAYOUT + offset) != load_word(layout + offset):
-            return False
-    return load_word(layout + size) == NO_DIMENSION
-
-
-@njit
-def _begin(header, num_words, num_bytes, use_locking):
-    """Return whether the lock was taken, and, where the interpreter was released instead, its state; else 0."""
-    if num_words <= MOST_HELD_ITEMS:
-        return compare_and_swap(header + 8 * LOCK, 0, 1) == 0, 0
-    # The lock is for whoever holds the interpreter's.
-    if use_locking or num_bytes >= MOST_FAST_BYTES:
-        return False, 0
-    return False, release_interpreter()
-
-
-@njit
-def _end(header, held, state):
-    if held:
-        atomic_store(header + 8 * LOCK, 0)
-    else:
-        take_interpreter(state)
-
-
-def _fast_array(operation: str, element: Element) -> Callable[..., Any]:
-    """Return the fast path of an update by an array of the variable's dtype and of at most FAST_RANK axes."""
-    loop = _over_elements(operation, element)
-    word, words_per_item, size = element.numba_type, element.words_per_item, element.word.itemsize
-
-    def update_by_array(header, value, use_locking):
-        num_words = load_word(header + 8 * NUM_ITEMS) * words_per_item
-        data = data_of(value)
-        if data % size != 0 or not _has_layout_of(header, value):
-            return False
-        held, state = _begin(header, num_words, num_words * size, use_locking)
-        if not held and state == 0:
-            return False
-        loop(array_at(load_word(header + 8 * DATA), num_words, word), array_at(data, num_words, word))
-        _end(header, held, state)
-        return True
-
-    return update_by_array
-
-
-def _fast_number(element: Element, rule: Callable[..., Any], convert: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the fast path of an update by a Python number; ``convert`` gives ``(fits, word)``."""
-    word, size = element.numba_type, element.word.itemsize
-
-    def update_by_number(header, number, use_locking):
-        num_items = load_word(header + 8 * NUM_ITEMS)
-        fits, x = convert(number)
-        if not fits:
-            return False
-        held, state = _begin(header, num_items, num_items * size, use_locking)
-        if not held and state == 0:
-            return False
-        ref = array_at(load_word(header + 8 * DATA), num_items, word)
-        for i in range(ref.size):
-            ref[i] = rule(ref[i], x)
-        _end(header, held, state)
-        return True
-
-    return update_by_number
-
-
-def _number_to_word(dtype: np.dtype[Any], word: types.Type) -> Callable[..., Any]:
-    """Return the conversion of a Python number to one word of ``dtype``, and whether the number fits."""
-    name, half = f"number_to_{dtype.name}", half_of(dtype.name)
-    if half:
-        narrow = half.from_float64
-        return jit_closure(name, lambda number: (True, narrow(number)))
-    if dtype.kind == "f":
-        return jit_closure(name, lambda number: (True, word(number)))
-    lowest, highest = int(np.iinfo(dtype).min), min(int(np.iinfo(dtype).max), 2**63 - 1)
-    return jit_closure(name, lambda number: (lowest <= number <= highest, word(number)))
-
-
-class FastUpdates:
-    """The fast path of one dtype: entry points ``assign_number``, ``add_array`` ..., each compiled at its first use.
-
-    Each takes the address of a variable's header, the update and ``use_locking``, and returns whether it did the
-    update. An update by a number needs a Python int (or a float, for a floating dtype), an update by an array an
-    ndarray of the dtype itself. The variable's lock is held meanwhile, whatever ``use_locking``, but by updates of more
-    than MOST_HELD_ITEMS; where somebody else holds it, the answer is False.
-    """
-
-    assign_number: Callable[[int, complex, bool], bool]
-    assign_array: Callable[[int, Array, bool], bool]
-    add_number: Callable[[int, complex, bool], bool]
-    add_array: Callable[[int, Array, bool], bool]
-    sub_number: Callable[[int, complex, bool], bool]
-    sub_array: Callable[[int, Array, bool], bool]
-
-    __slots__ = ("__dict__", "_dtype")
-
-    def __init__(self, dtype: np.dtype[Any]) -> None:
-        self._dtype = dtype
-
-    def __getattr__(self, name: str) -> Callable[..., bool]:
-        operation, _, update = name.partition("_")
-        operation = "update" if operation == "assign" else operation
-        if operation not in ("update", "add", "sub") or update not in ("number", "array"):
-            raise AttributeError(name)
-        entry = (_fast_array_entry if update == "array" else _fast_number_entry)(operation, self._dtype)
-        setattr(self, name, entry)
-        return entry
-
-
-def _fast_array_entry(operation: str, dtype: np.dtype[Any]) -> Callable[..., bool]:
-    return _fast_array_kernel(operation, element_of(operation, dtype))
-
-
-@functools.cache
-def _fast_array_kernel(operation: str, element: Element) -> Callable[..., bool]:
-    kernel = _fast_array(operation, element)
-    signature = types.boolean(types.intp, any_array, types.boolean)
-    name = f"fast {operation} array {element.name}x{element.words_per_item}"
-    return compile_kernel(name, kernel, signature, nogil=False)
-
-
-@functools.cache
-def _fast_number_entry(operation: str, dtype: np.dtype[Any]) -> Callable[..., bool]:
-    element = element_of("add", dtype)
-    rule = rules.replace if operation == "update" else rule_of(operation, element)
-    kernel = _fast_number(element, rule, _number_to_word(dtype, element.numba_type))
-    number = types.int64 if dtype.kind in "iu" else types.float64
-    signature = types.boolean(types.intp, number, types.boolean)
-    return compile_kernel(f"fast {operation} number {dtype.name}", kernel, signature, nogil=False)
-
-
-@functools.cache
-def fast_updates(dtype: np.dtype[Any]) -> FastUpdates:
-    """Return the fast path of ``dtype``."""
-    return FastUpdates(dtype)

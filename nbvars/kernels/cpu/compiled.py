@@ -88,4 +88,15 @@ def compile_kernel(name: str, py_func: Callable[..., Any], signature: Any, *, no
     from_cache = bool(dispatcher.stats.cache_hits)
     COMPILED.append(CompiledKernel(name, str(signature), time.perf_counter() - start, from_cache))
     entry_point: Callable[..., Any] = overload.entry_point
+    _overloads[entry_point] = overload
     return entry_point
+
+
+_overloads: dict[Callable[..., Any], Any] = {}
+
+
+def address_of(entry_point: Callable[..., Any]) -> int:
+    """Return the address at which other machine code calls a kernel, by the values of its Numba types."""
+    overload = _overloads[entry_point]
+    address: int = overload.library.get_pointer_to_function(overload.fndesc.llvm_cfunc_wrapper_name)
+    return address

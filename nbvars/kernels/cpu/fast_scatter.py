@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numba import njit, types
 
-from nbvars.kernels.cpu.assign import DATA, LAYOUT, LOCK, NUM_LAYOUT_WORDS
 from nbvars.kernels.cpu.compiled import compile_kernel, jit_closure
 from nbvars.kernels.cpu.elements import rule_of
+from nbvars.kernels.cpu.header import DATA, LAYOUT, LOCK, NUM_LAYOUT_WORDS
 from nbvars.kernels.cpu.intrinsics import (
     FAST_RANK,
     LINE_BYTES,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nbvars.kernels.cpu import assign, cast, counter, fast_scatter, optimizer_steps, scatter
+from nbvars.kernels.cpu import assign, cast, counter, fast_scatter, fast_updates, optimizer_steps, scatter
 from nbvars.kernels.cpu.kernel_cache import KernelCache
 from nbvars.kernels.elements import Element, element_of
 from nbvars.kernels.step_rules import STEPS
@@ -17,6 +17,7 @@ from nbvars.kernels.step_rules import STEPS
 _RULE_OF_OP = {"assign": "update", "assign_add": "add", "assign_sub": "sub"} | {
     f"scatter_{operation}": operation for operation in ("add", "div", "max", "min", "mul", "sub", "update")
 }
+_METHOD_OF_OP = {"assign": "assign", "assign_add": "add", "assign_sub": "sub", "count_up_to": "count"}
 _STEP_OF_OP = {f"{name}_step{of}": name for name in STEPS for of in ("", "_rows")}
 OPS = tuple(sorted([*_RULE_OF_OP, *_STEP_OF_OP, "cast", "count_up_to"]))
 
@@ -29,6 +30,9 @@ def kernels_to_compile(dtypes: Iterable[np.dtype[Any]], ops: Iterable[str]) -> l
     dtypes = list(dtypes)
     found: dict[Any, Callable[[], object]] = {}
     for op in ops:
+        replace = fast_updates.in_machine_code.get(_METHOD_OF_OP.get(op, ""))
+        if replace is not None:
+            found[replace] = replace
         for dtype in dtypes:
             for factory, *arguments in _kernels_of(op, dtype, dtypes):
                 found.setdefault((factory, *arguments), partial(factory, *arguments))
@@ -59,9 +63,9 @@ def _kernels_of(op: str, dtype: np.dtype[Any], dtypes: list[np.dtype[Any]]) -> I
         else:
             yield assign.dense_kernel, rule, element
             # The fast path of Variable: arrays of every dtype, numbers of those that hold Python's.
-            yield assign._fast_array_kernel, rule, element
+            yield fast_updates.fast_array_kernel, rule, element
             if dtype.kind in "iufV":
-                yield assign._fast_number_entry, rule, dtype
+                yield fast_updates.fast_number_kernel, rule, dtype
 
 
 def _kernels_of_step(op: str, element: Element) -> Iterator[tuple[Any, ...]]:

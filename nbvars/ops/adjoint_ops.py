@@ -11,6 +11,7 @@ import numpy as np
 
 from nbvars import dtypes
 from nbvars.graph.tensor import GraphTensor, Tensor
+from nbvars.ops.array_functions import add_at, array_of_ones
 from nbvars.ops.getitem_ops import GETITEM, Key
 from nbvars.ops.rows import HALVES, widened
 from nbvars.ops.shape_rules import normal_axes
@@ -46,7 +47,7 @@ def same_static_shape(x: Tensor, y: Tensor) -> bool:
 
 
 def _repeated(x: Array, like: Array) -> Array:
-    repeated = np.empty(like.shape, x.dtype)
+    repeated = np.empty(like.shape, x.dtype, like=like)  # x may be one of NumPy's numbers
     repeated[...] = x
     return repeated
 
@@ -77,7 +78,7 @@ def unreduce(x: Tensor, like: Tensor, axis: tuple[int, ...] | None, keepdims: bo
 def _unmean(x: Array, like: Array, axis: tuple[int, ...] | None, keepdims: bool) -> Array:
     # How many elements one mean is of. None at all have a gradient without elements.
     count = max(1, like.size // max(1, x.size))
-    return _unreduce(np.asarray(x / x.dtype.type(count)), like, axis, keepdims)
+    return _unreduce(x / x.dtype.type(count), like, axis, keepdims)
 
 
 UNMEAN = OpDefinition("Unmean", _shape_of_like, widened(_unmean), "unmean")
@@ -91,10 +92,10 @@ def unmean(x: Tensor, like: Tensor, axis: tuple[int, ...] | None, keepdims: bool
 def _put_item(values: Array, like: Array, *inputs: Array, key: Key) -> Array:
     """Return zeros like ``like``, with ``values`` added to its items ``key``."""
     exact = np.dtype(np.float32) if values.dtype in HALVES else values.dtype
-    places = np.asarray(GETITEM.compute(np.arange(like.size).reshape(like.shape), *inputs, key=key))
-    total = np.zeros(like.size, exact)
+    places = GETITEM.compute(np.arange(like.size, like=like).reshape(like.shape), *inputs, key=key)
+    total = np.zeros(like.size, exact, like=values)
     if inputs:
-        np.add.at(total, places.reshape(-1), values.reshape(-1).astype(exact, copy=False))
+        add_at(total, places.reshape(-1), values.reshape(-1).astype(exact, copy=False))
     else:  # no element twice
         total[places] = values
     return total.reshape(like.shape).astype(values.dtype, copy=False)
@@ -114,11 +115,11 @@ def put_item(values: Tensor, like: Tensor, inputs: tuple[Tensor, ...], key: Key)
 
 def _put_elements(values: Array, places: Array, like: Array) -> Array:
     exact = np.dtype(np.float32) if values.dtype in HALVES else values.dtype
-    total, places, values = np.zeros(like.size, exact), places.reshape(-1), values.reshape(-1)
+    total, places, values = np.zeros(like.size, exact, like=values), places.reshape(-1), values.reshape(-1)
     if places.size and places.min() < 0:
         is_element = places >= 0
         places, values = places[is_element], values[is_element]
-    np.add.at(total, places, values.astype(exact, copy=False))
+    add_at(total, places, values.astype(exact, copy=False))
     return total.reshape(like.shape).astype(values.dtype, copy=False)
 
 
@@ -140,7 +141,7 @@ def put_elements(values: Tensor, places: Tensor, like: Tensor) -> Tensor:
 PLACES = OpDefinition(
     "Places",
     lambda like: TensorSpec(like.shape, dtypes.int64),
-    lambda like: np.arange(like.size, dtype=np.int64).reshape(like.shape),
+    lambda like: np.arange(like.size, dtype=np.int64, like=like).reshape(like.shape),
     "places",
 )
 
@@ -155,11 +156,11 @@ def _prod_gradient(grad: Array, x: Array, axis: tuple[int, ...] | None, keepdims
     reduced = tuple(range(x.ndim)) if axis is None else tuple(normal_axes("reduce_prod", axis, x.ndim))
     kept = tuple(i for i in range(x.ndim) if i not in reduced)
     rows = x.transpose(kept + reduced).reshape([x.shape[i] for i in kept] + [-1])
-    ones = np.ones((*rows.shape[:-1], 1), x.dtype)
-    before = np.multiply.accumulate(np.concatenate([ones, rows[..., :-1]], -1), axis=-1)
-    after = np.multiply.accumulate(np.concatenate([ones, rows[..., :0:-1]], -1), axis=-1)[..., ::-1]
+    first = array_of_ones((*rows.shape[:-1], 1), x.dtype, x)
+    before = np.multiply.accumulate(np.concatenate([first, rows[..., :-1]], -1), axis=-1)
+    after = np.multiply.accumulate(np.concatenate([first, rows[..., :0:-1]], -1), axis=-1)[..., ::-1]
     others = (before * after if rows.shape[-1] else rows).reshape([x.shape[i] for i in kept + reduced])
-    return others.transpose(np.argsort(kept + reduced)) * _unreduce(grad, x, axis, keepdims)
+    return others.transpose(np.argsort(kept + reduced).tolist()) * _unreduce(grad, x, axis, keepdims)
 
 
 def _infer_prod_gradient(grad: TensorSpec, x: TensorSpec, axis: Any, keepdims: bool) -> TensorSpec:

@@ -13,6 +13,7 @@ from nbvars.dtypes import DType, as_numeric_dtype, string
 from nbvars.graph.indexed_slices import IndexedSlices
 from nbvars.graph.mode import executing_eagerly
 from nbvars.graph.tensor import GraphTensor, Tensor, TensorLike, TensorValue
+from nbvars.ops.array_functions import is_of_numpy
 from nbvars.ops.shape_rules import check_number
 from nbvars.runtime.definition import Array, OpDefinition, TensorSpec, beyond_memory
 from nbvars.runtime.dispatch import apply_op
@@ -79,14 +80,17 @@ def _infer_saturate(x: TensorSpec, dtype: DType) -> TensorSpec:
 
 
 def _saturate(x: Array, dtype: DType) -> Array:
-    """Limit ``x`` to the range of ``dtype``, then cast; the cast itself limits floats to integers."""
+    """Limit ``x`` to the range of ``dtype``, then cast; the cast itself limits floats to integers.
+
+    On a GPU the caller casts what comes back.
+    """
     source = as_numeric_dtype(x.dtype)
     if not source.is_bool and (dtype.is_floating or source.is_integer):
         low, high = max(source.min, dtype.min), min(source.max, dtype.max)
         if source.is_integer:
             low, high = int(low), int(high)
-        x = np.minimum(np.maximum(x, np.array(low, x.dtype)), np.array(high, x.dtype))
-    return kernels.cast(np.asarray(x), dtype.numpy_dtype)
+        x = np.minimum(np.maximum(x, x.dtype.type(low)), x.dtype.type(high))
+    return kernels.cast(np.asarray(x), dtype.numpy_dtype) if is_of_numpy(x) else x
 
 
 SATURATE_CAST = OpDefinition("SaturateCast", _infer_saturate, _saturate, "saturate_cast")

@@ -13,6 +13,7 @@ from nbvars.checks import message
 from nbvars.dtypes import DType, as_dtype, as_numeric_dtype
 from nbvars.graph.mode import executing_eagerly
 from nbvars.graph.tensor import GraphTensor, Tensor, TensorValue
+from nbvars.ops.array_functions import array_of_ones
 from nbvars.ops.array_ops import identity
 from nbvars.ops.joining_ops import concat
 from nbvars.ops.shape_rules import (
@@ -87,7 +88,7 @@ def _fill_up(value: Array, shape: tuple[int, ...]) -> Array:
     """Return the elements in a new shape, the last one repeated as often as needed."""
     if value.shape == shape:
         return value
-    filled = np.empty(shape, value.dtype)
+    filled = np.empty(shape, value.dtype, like=value)
     if filled.size:
         flat = filled.reshape(-1)
         flat[: value.size] = value.reshape(-1)
@@ -104,7 +105,7 @@ def _infer_fill(value: TensorSpec, dims: tuple[int, ...] | None) -> TensorSpec:
 
 
 def _fill(value: Array, dims: tuple[int, ...]) -> Array:
-    filled = np.empty(dims, value.dtype)
+    filled = np.empty(dims, value.dtype, like=value)
     # Not np.full, which would cut zero bytes off the end of a string.
     filled[...] = value
     return filled
@@ -143,11 +144,11 @@ def ones(shape: Sizes, dtype: Any = dtypes.float32, name: str | None = None) -> 
 
 
 def _zeros_like(x: Array, dtype: DType | None) -> Array:
-    return np.zeros(x.shape, dtype.numpy_dtype if dtype else x.dtype)
+    return np.zeros(x.shape, dtype.numpy_dtype if dtype else x.dtype, like=x)
 
 
 def _ones_like(x: Array, dtype: DType | None) -> Array:
-    return np.ones(x.shape, dtype.numpy_dtype if dtype else x.dtype)
+    return array_of_ones(x.shape, dtype.numpy_dtype if dtype else x.dtype, x)
 
 
 def _like_definition(name: str, op_type: str, compute: Callable[..., Array]) -> OpDefinition:

@@ -13,6 +13,7 @@ from nbvars.checks import expect_dtype_in, message
 from nbvars.dtypes import as_dtype
 from nbvars.errors import InvalidArgumentError, OutOfRangeError
 from nbvars.graph.tensor import Symbolic, Tensor, TensorLike, TensorValue
+from nbvars.ops.array_functions import is_of_numpy
 from nbvars.ops.rows import BOOL, INTEGER, Dtypes
 from nbvars.ops.shape_rules import are_compatible, broadcast_shapes, check_scalar
 from nbvars.runtime.conversion import borrow
@@ -162,14 +163,34 @@ def _getitem(x: Array, *inputs: Array, key: Key) -> Array:
         key, inputs = _with_integers(key, inputs)
         _shape_of_item(x.shape, key, tuple(TensorSpec(array.shape, as_dtype(array.dtype)) for array in inputs))
     if inputs:
+        if not is_of_numpy(x):
+            _check_arrays(x.shape, key, inputs)
         given = map(snapshot, inputs)
         key = tuple(next(given) if item == _ARRAY else item for item in key)
     try:
-        # The dtype keeps a string an object.
-        return np.asarray(x[key], x.dtype)
+        item = x[key]
     except IndexError as error:
-        wrong = message("getitem", "an element of the key is out of range", error, f"indices of shape {x.shape}")
-        raise InvalidArgumentError(None, None, wrong) from error
+        raise _out_of_range(error, x.shape) from error
+    # The dtype keeps a string an object.
+    return item if hasattr(item, "dtype") else np.asarray(item, x.dtype)
+
+
+def _out_of_range(got: object, shape: tuple[int, ...]) -> InvalidArgumentError:
+    wrong = message("getitem", "an element of the key is out of range", got, f"indices of shape {shape}")
+    return InvalidArgumentError(None, None, wrong)
+
+
+def _check_arrays(shape: tuple[int, ...], key: Key, arrays: tuple[Array, ...]) -> None:
+    """Raise ``InvalidArgumentError`` for an index out of range, which CuPy takes for another one."""
+    specs = tuple(TensorSpec(array.shape, as_dtype(array.dtype)) for array in arrays)
+    given, axis = iter(arrays), 0
+    for item in _expanded(len(shape), key, specs):
+        array = next(given) if item == _ARRAY else None
+        if array is not None and array.dtype != bool and array.size:
+            low, high = int(array.min()), int(array.max())
+            if low < -shape[axis] or high >= shape[axis]:
+                raise _out_of_range(low if low < -shape[axis] else high, shape)
+        axis += 0 if item is None else array.ndim if array is not None and array.dtype == bool else 1
 
 
 def _markers(key: Key) -> list[str]:

@@ -12,6 +12,7 @@ from nbvars.checks import expect_dtype, expect_dtype_in, expect_integer, message
 from nbvars.dtypes import DType, as_numeric_dtype
 from nbvars.errors import InvalidArgumentError
 from nbvars.graph.tensor import Tensor, TensorValue
+from nbvars.ops.array_functions import add_at
 from nbvars.ops.rows import HALVES, INTEGER
 from nbvars.ops.shape_rules import (
     Sizes,
@@ -78,7 +79,9 @@ def _infer_gather(params: TensorSpec, indices: TensorSpec, axis: int) -> TensorS
 def _gather(params: Array, indices: Array, axis: int) -> Array:
     indices = snapshot(indices)
     check_indices("gather", indices, params.shape[axis])
-    return np.asarray(params.take(indices.astype(np.intp, copy=False), axis), params.dtype)
+    taken = params.take(indices.astype(np.intp, copy=False), axis)
+    # The dtype keeps a string an object.
+    return taken if hasattr(taken, "dtype") else np.asarray(taken, params.dtype)
 
 
 GATHER = OpDefinition("GatherV2", _infer_gather, _gather)
@@ -111,14 +114,15 @@ def _infer_gather_nd(params: TensorSpec, indices: TensorSpec) -> TensorSpec:
 
 def _gather_nd(params: Array, indices: Array) -> Array:
     indices, depth = snapshot(indices), indices.shape[-1]
-    outside = ((indices < 0) | (indices >= np.array(params.shape[:depth], np.int64))).any(-1)
+    outside = ((indices < 0) | (indices >= np.array(params.shape[:depth], np.int64, like=indices))).any(-1)
     if outside.any():
         position = tuple(int(i) for i in np.unravel_index(np.argmax(outside), outside.shape))
         wrong = f"gather_nd: indices{list(position)} = {indices[position].tolist()} is not in shape"
         raise InvalidArgumentError(None, None, f"{wrong} {params.shape[:depth]}")
     if depth == 0:
         return np.broadcast_to(params, indices.shape[:-1] + params.shape).copy()
-    return np.asarray(params[tuple(np.moveaxis(indices, -1, 0))], params.dtype)
+    item = params[tuple(np.moveaxis(indices, -1, 0))]
+    return item if hasattr(item, "dtype") else np.asarray(item, params.dtype)
 
 
 GATHER_ND = OpDefinition("GatherNd", _infer_gather_nd, _gather_nd)
@@ -243,7 +247,7 @@ def _infer_one_hot(
 
 
 def _one_hot(indices: Array, on_value: Array, off_value: Array, depth: int, axis: int) -> Array:
-    is_hot = indices[..., None] == np.arange(depth)
+    is_hot = indices[..., None] == np.arange(depth, like=indices)
     return np.where(np.moveaxis(is_hot, -1, axis), on_value, off_value)
 
 
@@ -297,8 +301,8 @@ def _infer_unique(x: TensorSpec, out_idx: DType) -> tuple[TensorSpec, TensorSpec
 def _unique(x: Array, out_idx: DType) -> tuple[Array, Array]:
     values, first, inverse = np.unique(x, return_index=True, return_inverse=True, equal_nan=False)
     order = np.argsort(first, kind="stable")
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
+    place = np.empty(len(order), np.int64, like=x)
+    place[order] = np.arange(len(order), like=x)
     return values[order], place[inverse].astype(out_idx.numpy_dtype)
 
 
@@ -333,8 +337,8 @@ def _sum_of_slices(values: Array, indices: Array, dense_shape: tuple[int, ...]) 
     check_indices("sum_of_slices", indices, dense_shape[0])
     # Sums of 16 bits are computed in float32 and rounded once.
     exact = np.dtype(np.float32) if values.dtype in HALVES else values.dtype
-    total = np.zeros(dense_shape, exact)
-    np.add.at(total, indices, values.astype(exact, copy=False))
+    total = np.zeros(dense_shape, exact, like=values)
+    add_at(total, indices, values.astype(exact, copy=False))
     return total.astype(values.dtype, copy=False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from nbvars.checks import message
 from nbvars.graph.tensor import Symbolic, Tensor, TensorValue
+from nbvars.ops.array_functions import is_of_numpy
 from nbvars.ops.legacy_arguments import renamed
 from nbvars.ops.shape_rules import (
     Sizes,
@@ -121,7 +123,8 @@ def _infer_unstack(x: TensorSpec, num: int | None, axis: int) -> tuple[TensorSpe
 def _unstack(x: Array, num: int | None, axis: int) -> tuple[Array, ...]:
     rows = np.moveaxis(x, axis, 0)
     # The dtype keeps a string an object.
-    return tuple(rows) if rows.ndim > 1 else tuple([np.asarray(element, x.dtype) for element in rows])
+    is_ready = rows.ndim > 1 or not is_of_numpy(x)
+    return tuple(rows) if is_ready else tuple([np.asarray(element, x.dtype) for element in rows])
 
 
 UNSTACK = OpDefinition("Unpack", _infer_unstack, _unstack, "unstack")
@@ -165,7 +168,7 @@ def _infer_split(x: TensorSpec, num_or_size_splits: int | tuple[int, ...], axis:
 
 def _split(x: Array, num_or_size_splits: int | tuple[int, ...], axis: int) -> tuple[Array, ...]:
     sizes = _split_sizes(x.shape[axis], num_or_size_splits)
-    return tuple(np.split(x, np.cumsum(np.array(sizes, np.int64))[:-1], axis)) if sizes else ()
+    return tuple(np.split(x, list(itertools.accumulate(sizes))[:-1], axis)) if sizes else ()  # type: ignore[arg-type]
 
 
 SPLIT = OpDefinition("SplitV", _infer_split, _split, "split")
@@ -255,10 +258,15 @@ def _infer_pad(x: TensorSpec, value: TensorSpec, paddings: tuple[int, ...] | Non
 
 
 def _pad(x: Array, value: Array, paddings: tuple[int, ...], mode: str) -> Array:
-    widths = np.reshape(paddings, (x.ndim, 2))
-    if mode == "CONSTANT":
-        return np.pad(x, widths, constant_values=value) if x.ndim else x
-    return np.pad(x, widths, mode=_PAD_MODES[mode]) if x.ndim else x  # type: ignore[call-overload]
+    pairs = [paddings[i : i + 2] for i in range(0, len(paddings), 2)]
+    if mode != "CONSTANT":
+        return np.pad(x, pairs, mode=_PAD_MODES[mode]) if x.ndim else x  # type: ignore[call-overload]
+    # np.pad takes its time, and CuPy's no value that is on a GPU.
+    sizes = [before + size + after for size, (before, after) in zip(x.shape, pairs, strict=True)]
+    padded = np.empty(sizes, x.dtype, like=x)
+    padded[...] = value
+    padded[tuple([slice(before, before + size) for size, (before, _) in zip(x.shape, pairs, strict=True)])] = x
+    return padded
 
 
 PAD = OpDefinition("Pad", _infer_pad, _pad, run_attrs=("paddings",))

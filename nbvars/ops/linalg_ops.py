@@ -40,10 +40,10 @@ def _infer_matmul(a: TensorSpec, b: TensorSpec, transpose_a: bool, transpose_b: 
     return TensorSpec((*(batch or ()), rows, columns), a.dtype)
 
 
-def _matmul(a: Array, b: Array, transpose_a: bool, transpose_b: bool) -> Array:
+def _matmul(a: Array, b: Array, transpose_a: bool, transpose_b: bool) -> Any:
     left = np.swapaxes(a, -1, -2) if transpose_a else a
     right = np.swapaxes(b, -1, -2) if transpose_b else b
-    return np.asarray(np.matmul(left, right))
+    return np.matmul(left, right)
 
 
 MATMUL = OpDefinition("MatMul", _infer_matmul, widened(_matmul))
@@ -96,8 +96,8 @@ def _infer_tensordot(a: TensorSpec, b: TensorSpec, axes: _AxisPairs) -> TensorSp
     return TensorSpec((*a_rest, *b_rest), a.dtype)
 
 
-def _tensordot(a: Array, b: Array, axes: _AxisPairs) -> Array:
-    return np.asarray(np.tensordot(a, b, axes))
+def _tensordot(a: Array, b: Array, axes: _AxisPairs) -> Any:
+    return np.tensordot(a, b, axes)
 
 
 TENSORDOT = OpDefinition("Tensordot", _infer_tensordot, widened(_tensordot))
@@ -149,14 +149,14 @@ def _norm(x: Array, ord: str | float, axis: tuple[int, ...] | None, keepdims: bo
     if ord in ("euclidean", "fro"):
         order = 2 if len(axis) == 1 else "fro"
     if x.size == 0:
-        return np.zeros(reduced_shape("norm", x.shape, axis, keepdims), x.dtype)  # type: ignore[arg-type]
+        return np.zeros(reduced_shape("norm", x.shape, axis, keepdims), x.dtype, like=x)  # type: ignore[arg-type]
     if order == 2 and len(axis) == 2:
         # The singular values of what is not finite are NaN; LAPACK would refuse the whole batch.
         is_finite = np.isfinite(x).all(axis, keepdims=True)
-        largest = np.asarray(np.linalg.norm(np.where(is_finite, x, 0), 2, axis, keepdims))
+        largest = np.linalg.norm(np.where(is_finite, x, 0), 2, axis, keepdims)
         return np.where(is_finite.reshape(largest.shape), largest, np.nan).astype(x.dtype)
-    result = np.linalg.norm(x, order, axis[0] if len(axis) == 1 else axis, keepdims)
-    return np.asarray(result).astype(x.dtype)
+    lengths: Array = np.linalg.norm(x, order, axis[0] if len(axis) == 1 else axis, keepdims)
+    return lengths.astype(x.dtype)
 
 
 NORM = OpDefinition("Norm", _infer_norm, widened(_norm), "norm")

@@ -9,6 +9,7 @@ import numpy as np
 from nbvars.checks import expect_dtype_in, expect_integer, message
 from nbvars.errors import InvalidArgumentError
 from nbvars.graph.tensor import Tensor, TensorValue
+from nbvars.ops.array_functions import extreme
 from nbvars.ops.rows import FLOATING, widened
 from nbvars.ops.shape_rules import check_rank_at_least, check_same_dtype, merge_shapes
 from nbvars.runtime.conversion import borrow, match
@@ -23,7 +24,7 @@ _SIGMOID = "sigmoid_cross_entropy_with_logits"
 
 def _log_softmax(logits: Array) -> tuple[Array, Array]:
     """Return the logarithms of the probabilities, and the probabilities."""
-    shifted = logits - np.maximum.reduce(logits, -1, keepdims=True, initial=-np.inf)
+    shifted = logits - extreme(np.maximum, logits, -1, True, -np.inf)
     probabilities = np.exp(shifted)
     total = np.add.reduce(probabilities, -1, keepdims=True)
     probabilities /= total
@@ -115,7 +116,7 @@ def _sparse_loss(logits: Array, labels: Array) -> tuple[Array, Array]:
     num_classes = logits.shape[-1]
     places = _checked_labels(labels, num_classes).ravel()
     logarithms, derivatives = _log_softmax(logits.reshape(-1, num_classes))
-    rows = np.arange(places.size)
+    rows = np.arange(places.size, like=places)
     losses = -logarithms[rows, places]
     derivatives[rows, places] -= 1
     return losses.reshape(labels.shape), derivatives.reshape(logits.shape)
@@ -162,9 +163,9 @@ def _infer_sigmoid_loss(logits: TensorSpec, labels: TensorSpec) -> TensorSpec:
     return TensorSpec(merge_shapes(_SIGMOID, "labels", logits.shape, labels.shape), logits.dtype)
 
 
-def _sigmoid_loss(logits: Array, labels: Array) -> Array:
+def _sigmoid_loss(logits: Array, labels: Array) -> Any:
     zero = logits.dtype.type(0)
-    return np.asarray(np.maximum(logits, zero) - logits * labels + np.log1p(np.exp(-np.abs(logits))))
+    return np.maximum(logits, zero) - logits * labels + np.log1p(np.exp(-np.abs(logits)))
 
 
 SIGMOID_LOSS = OpDefinition(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from nbvars.dtypes import DType
 from nbvars.errors import InvalidArgumentError
 from nbvars.graph.mode import executing_eagerly
 from nbvars.graph.tensor import Tensor, TensorLike, TensorValue
+from nbvars.ops.array_functions import is_of_numpy
 from nbvars.ops.cast_ops import cast
 from nbvars.ops.rows import (
     ANY,
@@ -34,32 +36,41 @@ from nbvars.runtime.definition import Array, OpDefinition, TensorSpec
 from nbvars.runtime.dispatch import apply_op
 
 
-def _floordiv(x: Array, y: Array) -> Array:
+def _floordiv(x: Array, y: Array) -> Any:
     """Return ``floor(x / y)``."""
     if x.dtype.kind in "iu":
         check_no_zero("floordiv", y)
-        return np.asarray(np.floor_divide(x, y))
-    return np.asarray(np.floor(np.divide(x, y)))
+        return np.floor_divide(x, y)
+    return np.floor(np.divide(x, y))
 
 
-def _mod(x: Array, y: Array) -> Array:
+def _mod(x: Array, y: Array) -> Any:
     """Return the remainder, with the sign of ``y``."""
     if x.dtype.kind in "iu":
         check_no_zero("mod", y)
-    return np.asarray(np.mod(x, y))
+    elif not is_of_numpy(x):
+        return _exact_mod(x, y)
+    return np.mod(x, y)
 
 
-def _pow(x: Array, y: Array) -> Array:
+def _exact_mod(x: Array, y: Array) -> Any:
+    """Return what NumPy's ``mod`` does of floats; CuPy's is ``x - floor(x / y) * y``, which rounds thrice."""
+    rest = np.fmod(x, y)
+    with_sign = np.where((rest < 0) == (y < 0), rest, rest + y)
+    return np.where(rest == 0, np.copysign(rest, y), with_sign)
+
+
+def _pow(x: Array, y: Array) -> Any:
     """Return ``x ** y``; integers have no negative powers."""
     if y.dtype.kind == "i" and (y < 0).any():
         wrong = message("pow", "an integer has no negative power", y[y < 0].flat[0], "0 or more", "use cast")
         raise InvalidArgumentError(None, None, wrong)
-    return np.asarray(np.power(x, y))
+    return np.power(x, y)
 
 
-def _round(x: Array) -> Array:
+def _round(x: Array) -> Any:
     """Return the nearest integer, halves to the even one, in the dtype of ``x``."""
-    return x if x.dtype.kind in "iu" else np.asarray(np.rint(x))
+    return x if x.dtype.kind in "iu" else np.rint(x)
 
 
 def _real_part(dtype: DType) -> DType:
@@ -234,9 +245,9 @@ def _infer_clip(x: TensorSpec, low: TensorSpec, high: TensorSpec) -> TensorSpec:
     return x
 
 
-def _clip(x: Array, low: Array, high: Array) -> Array:
+def _clip(x: Array, low: Array, high: Array) -> Any:
     """Return ``min(max(x, low), high)``; np.clip would turn bfloat16 into float32."""
-    return np.asarray(np.minimum(np.maximum(x, low), high))
+    return np.minimum(np.maximum(x, low), high)
 
 
 CLIP_BY_VALUE = OpDefinition("ClipByValue", _infer_clip, _clip, "clip_by_value")

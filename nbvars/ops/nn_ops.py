@@ -9,6 +9,7 @@ import numpy as np
 
 from nbvars.checks import expect_dtype_in, message
 from nbvars.graph.tensor import Tensor, TensorValue
+from nbvars.ops.array_functions import extreme
 from nbvars.ops.legacy_arguments import renamed
 from nbvars.ops.rows import FLOATING, FLOATING_OR_COMPLEX, NUMERIC, REAL, unary, widened
 from nbvars.ops.shape_rules import as_int, check_rank_at_least, check_same_dtype, merge_shapes, normal_axis
@@ -42,13 +43,13 @@ def _softplus(x: Array) -> Any:
 
 
 def _softmax(x: Array, axis: int) -> Any:
-    powers = np.exp(x - np.max(x, axis, keepdims=True, initial=-np.inf))
-    return powers / np.sum(powers, axis, keepdims=True)
+    powers = np.exp(x - extreme(np.maximum, x, axis, True, -np.inf))
+    return powers / np.add.reduce(powers, axis, keepdims=True)
 
 
 def _log_softmax(x: Array, axis: int) -> Any:
-    shifted = x - np.max(x, axis, keepdims=True, initial=-np.inf)
-    return shifted - np.log(np.sum(np.exp(shifted), axis, keepdims=True))
+    shifted = x - extreme(np.maximum, x, axis, True, -np.inf)
+    return shifted - np.log(np.add.reduce(np.exp(shifted), axis, keepdims=True))
 
 
 sigmoid = unary("sigmoid", "Sigmoid", widened(_sigmoid), FLOATING_OR_COMPLEX, "Compute 1 / (1 + e**-x).")

@@ -273,7 +273,8 @@ def _shuffle(x: Array, seed: Seed) -> Array:
     if x.ndim == 0:
         return x
     order = _streams.draw(seed, lambda stream: stream.permutation(len(x)))
-    return np.asarray(x[order])
+    shuffled: Array = x[np.asarray(order, like=x)]
+    return shuffled
 
 
 RANDOM_SHUFFLE = OpDefinition("RandomShuffle", _infer_shuffle, _shuffle)

@@ -13,6 +13,7 @@ from nbvars.checks import expect_dtype_in, message
 from nbvars.dtypes import DType, as_numeric_dtype
 from nbvars.errors import InvalidArgumentError
 from nbvars.graph.tensor import Tensor, TensorValue
+from nbvars.ops.array_functions import extreme, highest, lowest
 from nbvars.ops.legacy_arguments import renamed
 from nbvars.ops.rows import BOOL, FLOATING, INTEGER, NUMERIC, REAL, Dtypes, reduced_shape, reduction, widened
 from nbvars.ops.shape_rules import as_int, normal_axis
@@ -22,56 +23,49 @@ from nbvars.runtime.dispatch import apply_op
 _Axes = tuple[int, ...] | None
 
 
-def _reduce(ufunc: Any, x: Array, axis: _Axes, keepdims: bool, **options: Any) -> Any:
+def _reduce(ufunc: Any, x: Array, axis: _Axes, keepdims: bool, dtype: np.dtype[Any]) -> Any:
     """Return ``ufunc.reduce`` of ``x``, whose annotations do not foresee an ``axis`` that may be ``None``."""
-    return ufunc.reduce(x, axis=axis, keepdims=keepdims, **options)
+    return ufunc.reduce(x, axis=axis, keepdims=keepdims, dtype=dtype)
 
 
 def _sum(x: Array, axis: _Axes, keepdims: bool) -> Any:
-    return _reduce(np.add, x, axis, keepdims, dtype=x.dtype)
+    return _reduce(np.add, x, axis, keepdims, x.dtype)
 
 
 def _prod(x: Array, axis: _Axes, keepdims: bool) -> Any:
-    return _reduce(np.multiply, x, axis, keepdims, dtype=x.dtype)
+    return _reduce(np.multiply, x, axis, keepdims, x.dtype)
 
 
 def _mean(x: Array, axis: _Axes, keepdims: bool) -> Any:
     """Return the mean; that of integers is an integer, rounded towards zero."""
     count = math.prod(x.shape if axis is None else (x.shape[i] for i in axis))
     if x.dtype.kind not in "iu":
-        return np.divide(_sum(x, axis, keepdims), np.array(count, x.dtype))
+        return np.divide(_sum(x, axis, keepdims), x.dtype.type(count))
     if count == 0:
         wrong = message("reduce_mean", "the mean of no integers", f"shape {x.shape}", "one element or more")
         raise InvalidArgumentError(None, None, wrong)
-    total = _reduce(np.add, x, axis, keepdims, dtype=np.uint64 if x.dtype.kind == "u" else np.int64)
-    quotient, rest = np.divmod(total, np.array(count, total.dtype))
-    return np.asarray(quotient + ((total < 0) & (rest != 0)).astype(total.dtype)).astype(x.dtype)
+    wide = np.dtype(np.uint64 if x.dtype.kind == "u" else np.int64)
+    total = _reduce(np.add, x, axis, keepdims, wide)
+    quotient, rest = np.divmod(total, wide.type(count))
+    return (quotient + ((total < 0) & (rest != 0)).astype(wide)).astype(x.dtype)
 
 
 def _max(x: Array, axis: _Axes, keepdims: bool) -> Any:
     """Return the largest; of no elements, what is smaller than any other."""
-    return _reduce(np.maximum, x, axis, keepdims, initial=_lowest(x.dtype))
+    return extreme(np.maximum, x, axis, keepdims, lowest(x.dtype))
 
 
 def _min(x: Array, axis: _Axes, keepdims: bool) -> Any:
     """Return the smallest; of no elements, what is larger than any other."""
-    return _reduce(np.minimum, x, axis, keepdims, initial=_highest(x.dtype))
-
-
-def _lowest(dtype: np.dtype[Any]) -> Any:
-    return np.iinfo(dtype).min if dtype.kind in "iu" else dtype.type(-np.inf)
-
-
-def _highest(dtype: np.dtype[Any]) -> Any:
-    return np.iinfo(dtype).max if dtype.kind in "iu" else dtype.type(np.inf)
+    return extreme(np.minimum, x, axis, keepdims, highest(x.dtype))
 
 
 def _any(x: Array, axis: _Axes, keepdims: bool) -> Any:
-    return _reduce(np.logical_or, x, axis, keepdims)
+    return x.any(axis, keepdims=keepdims)
 
 
 def _all(x: Array, axis: _Axes, keepdims: bool) -> Any:
-    return _reduce(np.logical_and, x, axis, keepdims)
+    return x.all(axis, keepdims=keepdims)
 
 
 def _logsumexp(x: Array, axis: _Axes, keepdims: bool) -> Any:
@@ -121,7 +115,7 @@ def _arg_definition(name: str, op_type: str, find: Callable[..., Any]) -> OpDefi
         return TensorSpec(reduced_shape(name, x.shape, (axis,), False), output_type)
 
     def compute(x: Array, axis: int, output_type: DType) -> Any:
-        return np.asarray(find(x, axis)).astype(output_type.numpy_dtype, copy=False)
+        return find(x, axis).astype(output_type.numpy_dtype, copy=False)
 
     return OpDefinition(op_type, infer, compute)
 

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 OF_HOST = frozenset(("Shape", "Size", "Rank"))
 """Ops whose results are known to the host and belong to it."""
 
+MADE_ON_HOST = frozenset(("Range", "LinSpace", "RandomStandardNormal", "TruncatedNormal", "RandomUniform"))
+"""Ops that the host computes of a few numbers, for which it waits: the same numbers as on the CPU."""
+
 
 def device_of_op(op_type: str, tensors: Sequence[Any], explicit: str | None) -> str:
     """Return the device on which an op runs that has these inputs: ``"/cpu:0"`` for one of values of the host.
@@ -96,8 +99,17 @@ def compute_on_gpu(
         return [definition.compute(*arrays, **attrs)]
     if definition.op_type == "Cast":
         return [cast_on_gpu(arrays[0], attrs["dtype"].numpy_dtype)]
+    if definition.op_type in MADE_ON_HOST:
+        return [_made_on_host(definition, arrays, attrs)]
     expected = (spec,) if type(spec) is TensorSpec else cast("tuple[TensorSpec, ...]", spec)
     return [_apart(array, lent) for array in _computed(definition, arrays, attrs, expected)]
+
+
+def _made_on_host(definition: OpDefinition, arrays: list[DeviceArray], attrs: dict[str, Any]) -> DeviceArray:
+    from nbvars.kernels.cuda.memory import to_device
+
+    made = quietly(definition.compute, *[array.copy_to_host() for array in arrays], **attrs)
+    return to_device(np.asarray(made), arrays[0].device)
 
 
 def _computed(

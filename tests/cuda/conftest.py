@@ -32,6 +32,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
+@pytest.fixture(autouse=True)
+def _cupy_in_the_simulator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have dense mathematics in the simulator done by arrays that can do no more than CuPy's."""
+    if not HAS_NUMBA_CUDA or "compiled" in request.path.parts:
+        return
+    from nbvars.kernels.cuda import dense
+    from nbvars.kernels.cuda.toolkit import IS_SIMULATED
+
+    if IS_SIMULATED:
+        from tests.cuda import cupy_stand_in
+
+        monkeypatch.setattr(dense, "array_module", cupy_stand_in.installed)
+
+
 def run_on_gpu(op_type: str, ref: Array, *arguments: Any) -> Array:
     """Run the launcher of ``op_type`` on copies of the arrays on the GPU; return what it makes of ``ref``.
 

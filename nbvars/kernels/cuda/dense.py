@@ -1,4 +1,8 @@
-"""Dense mathematics on a GPU: NumPy's functions on CuPy's arrays; in the simulator on NumPy's own."""
+"""Dense mathematics on a GPU: NumPy's functions on CuPy's arrays; in the simulator on NumPy's own.
+
+NumPy hands a function of CuPy's arrays to the function of that name in CuPy (``__array_function__``,
+``__array_ufunc__``). What CuPy has under another name, or not, is in ``nbvars/ops/array_functions.py``.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ import numpy.typing as npt
 from nbvars.checks import message
 from nbvars.kernels.cuda.importing import from_interface
 from nbvars.kernels.cuda.memory import DeviceArray, to_device
+from nbvars.kernels.cuda.scatter import scatter_add
 from nbvars.kernels.cuda.streams import current_stream
 from nbvars.kernels.cuda.toolkit import EXTRA, IS_SIMULATED
 
@@ -26,9 +31,9 @@ def compute_on(
     Raises:
         ImportError: CuPy is not installed.
     """
-    if IS_SIMULATED:
+    cupy = array_module()
+    if cupy is np:
         return _each(compute(*map(_on_host, arrays), **attrs), lambda result: to_device(np.asarray(result), device))
-    cupy = _cupy()
     with cupy.cuda.Device(device), cupy.cuda.ExternalStream(int(current_stream().handle)):
         given = [cupy.asarray(_Unordered(array)) for array in arrays]
         return _each(compute(*given, **attrs), functools.partial(_from_cupy, cupy))
@@ -57,13 +62,34 @@ class _Unordered:
 
 
 def _from_cupy(cupy: Any, result: Any) -> DeviceArray:
-    array = from_interface("CuPy", _Unordered(cupy.ascontiguousarray(cupy.asarray(result)).reshape(result.shape)))
-    assert array is not None
-    return array
+    return _borrowed(cupy.ascontiguousarray(cupy.asarray(result)).reshape(result.shape))
+
+
+def _borrowed(array: Any) -> DeviceArray:
+    """Return a contiguous array of CuPy's on its own memory."""
+    made = from_interface("CuPy", _Unordered(array))
+    assert made is not None
+    return made
+
+
+def add_at(total: Any, rows: Any, values: Any, deterministic: bool) -> None:
+    """Add each of ``values`` to the row of ``total`` that ``rows`` name, all of them arrays of CuPy's.
+
+    CuPy's own ``add.at`` knows few integer types, and no order.
+    """
+    contiguous = array_module().ascontiguousarray
+    scatter_add(_borrowed(total), _borrowed(contiguous(rows)), _borrowed(contiguous(values)), deterministic)
 
 
 @functools.cache
-def _cupy() -> Any:
+def array_module() -> Any:
+    """Return CuPy; in the simulator NumPy.
+
+    Raises:
+        ImportError: CuPy is not installed.
+    """
+    if IS_SIMULATED:
+        return np
     try:
         return importlib.import_module("cupy")
     except ImportError as error:

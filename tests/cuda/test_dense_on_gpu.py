@@ -7,6 +7,7 @@ import pytest
 
 import nbvars as tf
 from nbvars.dtypes import as_dtype
+from nbvars.errors import InvalidArgumentError
 from nbvars.runtime.cuda_dispatch import compute_on_gpu
 from nbvars.runtime.definition import TensorSpec
 from nbvars.runtime.dispatch import apply_op
@@ -79,3 +80,99 @@ def test_a_gradient_on_the_gpu_is_that_on_the_cpu(op_type):
                 np.testing.assert_allclose(got, expected, rtol=1e-6, err_msg=str((arrays, attrs)))
             else:
                 assert got == expected
+
+
+# What only the data can tell: whether an index or divisor is in range, how many there are.
+WAITING = {
+    "BooleanMask", "CheckNumerics", "FloorDiv", "FloorMod", "GatherNd", "GatherV2", "Pow", "PutElements",
+    "SparseSoftmaxCrossEntropyWithLogits", "StridedSlice", "SumOfSlices", "Unique", "Where",
+}  # fmt: skip
+
+
+def test_only_ops_whose_data_must_be_looked_at_wait_for_the_gpu(simulated):
+    from tests.cuda import cupy_stand_in
+
+    waited = set()
+    for op_type, arrays, attrs in CASES:
+        cupy_stand_in.waits.clear()
+        if op_type != "Eye":
+            on_gpu(op_type, arrays, attrs)
+        if cupy_stand_in.waits:
+            waited.add(op_type)
+    assert waited == WAITING
+
+
+@pytest.fixture
+def simulated():
+    from nbvars.kernels.cuda.toolkit import IS_SIMULATED
+
+    if not IS_SIMULATED:
+        pytest.skip("the stand-in for CuPy is the simulator's: NUMBA_ENABLE_CUDASIM=1")
+
+
+@pytest.mark.parametrize(
+    ("op_type", "arrays", "attrs", "sentence"),
+    [
+        ("StridedSlice", [np.arange(4.0), np.array([1, 4])], {"key": ("array",)}, "got 4, expected indices of shape"),
+        ("StridedSlice", [np.arange(4.0), np.array([[-5]])], {"key": ("array",)}, "got -5, expected indices of shape"),
+        ("StridedSlice", [np.ones((2, 3)), np.array([2])], {"key": (Ellipsis, "array", 0)}, "got 2, expected indices"),
+        ("GatherV2", [np.arange(4.0), np.array([1, 4])], {"axis": 0}, r"indices\[1\] = 4 is not in \[0, 4\)"),
+        ("GatherNd", [np.ones((2, 3)), np.array([[0, 0], [1, 3]])], {}, r"indices\[1\] = \[1, 3\] is not in shape"),
+        ("SumOfSlices", [np.ones(2), np.array([0, 7])], {"dense_shape": (4,)}, r"indices\[1\] = 7 is not in \[0, 4\)"),
+        ("FloorMod", [np.arange(2), np.arange(2)], {}, "integer division by zero"),
+        ("Pow", [np.arange(2), np.array([1, -3])], {}, "got -3, expected 0 or more"),
+        ("CheckNumerics", [np.array([1, np.nan])], {"message": "loss"}, "loss : Tensor had NaN values"),
+        ("SparseSoftmaxCrossEntropyWithLogits", [np.ones((1, 3)), np.array([5])], {}, "got 5, expected"),
+    ],
+)
+def test_what_only_the_data_can_tell_is_an_error_there_too(op_type, arrays, attrs, sentence):
+    with pytest.raises(InvalidArgumentError, match=sentence):
+        on_gpu(op_type, arrays, attrs)
+
+
+def test_an_index_from_the_end_is_taken_there_too():
+    arrays = [np.arange(6.0).reshape(2, 3), np.array([-1, 0]), np.array([-3, 2])]
+    attrs = {"key": ("array", "array")}
+    assert on_gpu("StridedSlice", arrays, attrs)[0].tolist() == [3, 2]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_the_remainder_of_floats_is_exact_and_has_the_sign_of_the_divisor(dtype):
+    special = np.array([0, -0.0, 1, -1, 3, -3, 0.1, 1e4, -1e4, 6e4, np.inf, -np.inf, np.nan])
+    x, y = (each.astype(as_dtype(dtype).numpy_dtype) for each in np.meshgrid(special, special))
+    got, expected = (run("FloorMod", [x, y], {})[0].astype(np.float64) for run in (on_gpu, on_cpu))
+    np.testing.assert_array_equal(got, expected)
+    numbers = ~np.isnan(expected)
+    assert (np.signbit(got) == np.signbit(expected))[numbers].all()
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int64", "uint8", "uint64", "float16", "float64", "complex64"])
+def test_slices_of_every_dtype_add_up(dtype):
+    values = np.array([[100, 3], [100, 4], [-1, 5]]).astype(dtype)
+    arrays, attrs = [values, np.array([2, 2, 0])], {"dense_shape": (3, 2)}
+    np.testing.assert_array_equal(on_gpu("SumOfSlices", arrays, attrs)[0], on_cpu("SumOfSlices", arrays, attrs)[0])
+
+
+def test_deterministic_ops_add_slices_in_their_order(monkeypatch):
+    from nbvars.kernels.cuda import dense
+
+    asked = []
+    monkeypatch.setattr(dense, "scatter_add", lambda total, rows, values, deterministic: asked.append(deterministic))
+    arrays, attrs = [np.ones(2, np.float32), np.array([1, 1])], {"dense_shape": (3,)}
+    on_gpu("SumOfSlices", arrays, attrs)
+    tf.enable_deterministic_ops()
+    try:
+        on_gpu("SumOfSlices", arrays, attrs)
+    finally:
+        tf.disable_deterministic_ops()
+    assert asked == [False, True]
+
+
+def test_numbers_made_in_a_graph_on_the_gpu_are_those_of_the_cpu():
+    drawn = []
+    for place in ("/cpu:0", "/gpu:0"):
+        with tf.Graph().as_default(), tf.Session() as session, tf.device(place):
+            tf.set_random_seed(5)
+            noise = tf.random_normal([4], mean=tf.constant(1.0), seed=3) + tf.cast(tf.range(4), tf.float32)
+            drawn.append(session.run(noise + tf.linspace(0.0, 1.0, 4)))
+    np.testing.assert_array_equal(drawn[0], drawn[1])

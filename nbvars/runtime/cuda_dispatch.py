@@ -105,6 +105,10 @@ def compute_on_gpu(
     return [_apart(array, lent) for array in _computed(definition, arrays, attrs, expected)]
 
 
+_UNABLE = (TypeError, ValueError, LookupError, AttributeError, NotImplementedError)
+"""What CuPy raises for what it has not. Other errors are those of the GPU, and have their own words."""
+
+
 def _made_on_host(definition: OpDefinition, arrays: list[DeviceArray], attrs: dict[str, Any]) -> DeviceArray:
     from nbvars.kernels.cuda.memory import to_device
 
@@ -122,12 +126,12 @@ def _computed(
     wide = [_widened(array) for array in arrays]
     try:
         results = compute_on(device, functools.partial(quietly, definition.compute), wide, attrs)
-    except (OpError, ImportError):
+    except OpError:
         raise
     except MemoryError as error:
         raise beyond_memory(op_type, specs, error) from error
-    except Exception as error:  # all that may be wrong with the arguments, ``infer`` has found
-        remedy = "copy the inputs by `with device('/cpu:0'): identity(x)`"
+    except _UNABLE as error:  # all that may be wrong with the arguments, ``infer`` has found
+        remedy = "compute it on the CPU: `with nbvars.device('/cpu:0')`, of `identity(x)` of each input there"
         got = f"{type(error).__name__}: {error}"
         text = message(op_type, "CuPy cannot compute this on a GPU", got, "an op that it has", remedy)
         raise UnimplementedError(None, None, text) from error

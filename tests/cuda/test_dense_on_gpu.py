@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 import nbvars as tf
 from nbvars.dtypes import as_dtype
-from nbvars.errors import InvalidArgumentError
+from nbvars.errors import InvalidArgumentError, UnimplementedError
 from nbvars.runtime.cuda_dispatch import compute_on_gpu
 from nbvars.runtime.definition import TensorSpec
 from nbvars.runtime.dispatch import apply_op
@@ -176,3 +178,74 @@ def test_numbers_made_in_a_graph_on_the_gpu_are_those_of_the_cpu():
             noise = tf.random_normal([4], mean=tf.constant(1.0), seed=3) + tf.cast(tf.range(4), tf.float32)
             drawn.append(session.run(noise + tf.linspace(0.0, 1.0, 4)))
     np.testing.assert_array_equal(drawn[0], drawn[1])
+
+
+def test_an_op_that_cupy_has_not_says_where_it_can_be_computed(simulated, monkeypatch):
+    from tests.cuda import cupy_stand_in
+
+    monkeypatch.delitem(cupy_stand_in.LOOPS, "expm1")
+    sentence = "Expm1: CuPy cannot compute this on a GPU: .*; compute it on the CPU: `with nbvars.device"
+    with pytest.raises(UnimplementedError, match=sentence):
+        on_gpu("Expm1", [np.ones(3)], {})
+
+
+def test_a_library_that_cupy_does_not_find_is_named(monkeypatch):
+    from nbvars.kernels.cuda.dense import compute_on
+    from nbvars.kernels.cuda.memory import to_device
+
+    def compute(x):
+        raise ImportError("libcusolver.so.12: cannot open shared object file")
+
+    sentence = "CuPy does not find a library of CUDA: got libcusolver.so.12, expected cuBLAS .*cuda13"
+    with pytest.raises(ImportError, match=sentence):
+        compute_on(0, compute, [to_device(np.ones(3), 0)], {})
+
+
+@pytest.mark.parametrize("width", [0, 3])
+def test_the_extreme_of_no_elements_is_what_no_number_exceeds(width):
+    x = np.ones((0, width), np.int32)
+    attrs = {"axis": (0,), "keepdims": False}
+    for op_type in ("Max", "Min"):
+        np.testing.assert_array_equal(on_gpu(op_type, [x], attrs)[0], on_cpu(op_type, [x], attrs)[0])
+
+
+def test_the_stand_in_refuses_what_cupy_refuses(simulated):
+    from tests.cuda import cupy_stand_in
+
+    x = cupy_stand_in.asarray(np.ones(3))
+    for refused in (
+        lambda: np.asarray(x),
+        lambda: x + np.ones(3),
+        lambda: np.ones(3) + x,
+        lambda: np.concatenate([x, np.ones(3)]),
+        lambda: np.max(x, initial=0),
+        lambda: np.ones(3, like=x),
+        lambda: np.nanpercentile(x, 5),
+        lambda: x.max(initial=0),
+        lambda: x.__setitem__(0, np.ones(1)),
+    ):
+        with pytest.raises(TypeError):
+            refused()
+    with pytest.raises(NotImplementedError):
+        np.maximum.reduce(x)
+    assert float(x[0]) == 1
+    assert cupy_stand_in.waits.pop() == "float"
+
+
+def test_the_stand_in_knows_the_functions_of_the_cupy_that_is_installed():
+    import inspect
+
+    cupy = pytest.importorskip("cupy", reason="CuPy is not installed: pip install cupy-cuda13x")
+    from tests.cuda import cupy_names
+
+    for line in cupy_names.FUNCTIONS.splitlines():
+        name, parameters = line.split("(", 1)
+        function = cupy
+        for part in name.split("."):
+            function = getattr(function, part)
+        known = re.findall(r"\w+(?=[,=)])", parameters.replace("=None", ""))
+        assert set(known) <= set(inspect.signature(function).parameters), name
+    for line in cupy_names.UFUNCS.splitlines():
+        name, types = line.split()
+        loops = getattr(cupy, name).types
+        assert all(any(loop.startswith(char) for loop in loops) for char in types), name

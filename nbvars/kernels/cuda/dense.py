@@ -29,14 +29,20 @@ def compute_on(
     """Return what ``compute`` makes of ``arrays``, all on one GPU; a result may share their memory.
 
     Raises:
-        ImportError: CuPy is not installed.
+        ImportError: CuPy is not installed, or a library of CUDA that it needs.
     """
     cupy = array_module()
     if cupy is np:
         return _each(compute(*map(_on_host, arrays), **attrs), lambda result: to_device(np.asarray(result), device))
     with cupy.cuda.Device(device), cupy.cuda.ExternalStream(int(current_stream().handle)):
         given = [cupy.asarray(_Unordered(array)) for array in arrays]
-        return _each(compute(*given, **attrs), functools.partial(_from_cupy, cupy))
+        try:
+            result = compute(*given, **attrs)
+        except ImportError as error:  # CuPy looks for cuBLAS and cuSOLVER when it needs them
+            wrong, got = "CuPy does not find a library of CUDA", str(error).partition(":")[0]
+            remedy = f"pip install {EXTRA}"
+            raise ImportError(message("CUDA", wrong, got, "cuBLAS and cuSOLVER", remedy)) from error
+        return _each(result, functools.partial(_from_cupy, cupy))
 
 
 def _each(result: Any, convert: Callable[[Any], DeviceArray]) -> DeviceArray | list[DeviceArray]:

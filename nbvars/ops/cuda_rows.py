@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from nbvars.checks import message
-from nbvars.errors import UnimplementedError
 from nbvars.kernels.cpu.scatter import check_indices
 
 Rows = Callable[[str, Any, Any], tuple[Any, Any]]
@@ -22,23 +20,20 @@ def rows_on_gpu(op: str, rows: Rows, table: Any, indices: Any) -> tuple[Any, Any
     from nbvars.kernels.cuda.memory import to_device
 
     if not isinstance(indices, np.ndarray):
-        return _of_one_axis(op, table, indices)
+        return _of_gpu(op, table, indices)
     flat, numbers = rows(op, table, indices)
     if flat.shape:  # the launcher has the words for a scalar
         numbers = check_indices(op, numbers, flat.shape[0]).reshape(numbers.shape)
     return flat, to_device(numbers, table.device)
 
 
-def _of_one_axis(op: str, table: Any, indices: Any) -> tuple[Any, Any]:
-    """Return rows that need no arithmetic."""
-    if op == "batch_scatter_update":
-        is_plain = indices.ndim == 1
-    elif "_nd_" in op:
-        is_plain = indices.shape[-1] == 1
-        indices = indices.reshape(indices.shape[:-1]) if is_plain else indices
-    else:
-        is_plain = True
-    if is_plain:
+def _of_gpu(op: str, table: Any, indices: Any) -> tuple[Any, Any]:
+    from nbvars.kernels.cuda.positions import rows_of_batches, rows_of_positions
+
+    if op == "batch_scatter_update" and indices.ndim > 1:
+        return rows_of_batches(op, table, indices)
+    if "_nd_" not in op:
         return table, indices
-    wrong, got = "indices of several axes must be the host's", f"shape {indices.shape} on /gpu:{table.device}"
-    raise UnimplementedError(None, None, message(op, wrong, got, "a NumPy array", "pass indices.numpy()"))
+    if indices.shape[-1] > 1:
+        return rows_of_positions(op, table, indices)
+    return table, indices.reshape(indices.shape[:-1])

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import from_dtype
 
-from nbvars.kernels.cuda import status
 from nbvars.kernels.cuda.backend import backend
 from nbvars.kernels.cuda.lanes import item_rule_of, kept_of, lane_of
 from nbvars.kernels.cuda.launch import LOWEST_CAPABILITY, Kernel
@@ -289,7 +288,7 @@ def scatter_by_reduction(reduction: Reduction, operation: str, element: Element,
     """Add slices to rows, which have elements, or subtract them, in any order."""
     kernel = reduction_kernel(operation, element.name, reduction, update.indices.dtype)
     arrays = (update.ref.pointer, update.indices.pointer, update.values.pointer)
-    sizes = (update.num_slices, update.num_rows, *status.slot_arguments(update.device, update.where))
+    sizes = (update.num_slices, update.num_rows, *update.slot_arguments())
     launch_over_slices(kernel, update, update.row_bytes // reduction.unit_bytes, *arrays, *sizes)
 
 

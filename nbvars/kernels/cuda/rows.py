@@ -18,7 +18,18 @@ from nbvars.kernels.cuda.toolkit import cuda
 NO_ROW = np.int64(-1)
 """What an index that is none becomes, when it has been reported."""
 _SMALL_GROUP_BITS = 2
-_INDEX_DTYPES = tuple(np.dtype(f"{kind}{size}") for kind in "iu" for size in (1, 2, 4, 8))
+INDEX_DTYPES = tuple(np.dtype(f"{kind}{size}") for kind in "iu" for size in (1, 2, 4, 8))
+
+
+class RowNumbers(DeviceArray):
+    """Indices that a kernel has looked at, in memory of their own: ``NO_ROW`` for each that was reported."""
+
+    __slots__ = ()
+
+    @classmethod
+    def over(cls, array: DeviceArray) -> RowNumbers:
+        """Return the memory of ``array`` as row numbers."""
+        return cls(array.shape, array.dtype, array.device, array.pointer, array._owner)
 
 
 class RowUpdate(NamedTuple):
@@ -49,6 +60,16 @@ class RowUpdate(NamedTuple):
     def row_bytes(self) -> int:
         """The size of a row; there are slices."""
         return self.values.nbytes // self.num_slices
+
+    @property
+    def are_reported(self) -> bool:
+        """Whether indices that are none have been reported."""
+        return isinstance(self.indices, RowNumbers)
+
+    def slot_arguments(self) -> tuple[int, int, int]:
+        """Return ``claim, report, error`` for a kernel that looks at the indices."""
+        claim, report, error = status.slot_arguments(self.device, self.where)
+        return claim, report, 0 if self.are_reported else error
 
 
 def group_bits_for(units: int) -> int:
@@ -88,6 +109,8 @@ def _take_rows_kernel(index_dtype: np.dtype[Any]) -> Kernel:
 
 def checked_rows(update: RowUpdate) -> DeviceArray:
     """Return the indices as int64: ``NO_ROW`` for each that is no row, which is reported."""
+    if update.are_reported:
+        return update.indices
     rows = empty((update.num_slices,), INT64, update.device)
     if update.num_slices:
         _take_rows_kernel(update.indices.dtype).launch(
@@ -98,11 +121,11 @@ def checked_rows(update: RowUpdate) -> DeviceArray:
             rows.pointer,
             update.num_slices,
             update.num_rows,
-            *status.slot_arguments(update.device, update.where),
+            *update.slot_arguments(),
         )
     return rows
 
 
 def kernels_to_compile() -> Iterator[Kernel]:
     """Yield every kernel of this module."""
-    yield from map(_take_rows_kernel, _INDEX_DTYPES)
+    yield from map(_take_rows_kernel, INDEX_DTYPES)

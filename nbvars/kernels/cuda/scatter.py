@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nbvars.checks import message
-from nbvars.kernels.cuda import assign, atomic_scatter, ordered_scatter, rows, status
+from nbvars.kernels.cuda import assign, atomic_scatter, ordered_scatter, positions, rows, status
 from nbvars.kernels.cuda.atomic_scatter import find_reduction, has_atomics, scatter_by_reduction, scatter_by_swaps
 from nbvars.kernels.cuda.launch import NUM_THREADS, Kernel, num_blocks_for
 from nbvars.kernels.cuda.memory import DeviceArray, empty, expect_arrays, expect_updatable, to_device
@@ -97,7 +97,8 @@ def _scatter(
 ) -> None:
     where = f"scatter_{operation}"
     element, update = _checked(where, operation, ref, indices, values)
-    status.raise_pending(ref.device)
+    if not update.are_reported:  # else that has been done, and what they report is this update's own
+        status.raise_pending(ref.device)
     if update.num_slices:
         is_ordered = deterministic or not has_atomics(operation, ref.dtype)
         reduction = None if is_ordered else find_reduction(operation, element, update)
@@ -168,6 +169,6 @@ def scatter_max(
 
 def kernels_to_compile() -> Iterator[Kernel]:
     """Yield every kernel of scatters."""
-    for module in (rows, atomic_scatter, ordered_scatter):
+    for module in (rows, positions, atomic_scatter, ordered_scatter):
         yield from module.kernels_to_compile()
     yield from (_zeros_kernel(dtype) for dtype in NUMERIC if dtype.kind == "u")

@@ -71,12 +71,14 @@ class _Slot:
             _, error, position, value, limit = self.words.tolist()
             self.words[_IS_THERE] = 0
             backend.set_to_zero(self.device, self.claim.address, _WORD_BYTES)
-        return _sentences[error].format(position=position, value=value, limit=limit)
+        sentence, width = _sentences[error]
+        position, axis = divmod(position, width)
+        return sentence.format(position=position, axis=axis, value=value, limit=limit)
 
 
 _making = threading.Lock()
 _slots: dict[int, _Slot] = {}
-_sentences: list[str] = [""]  # error 0 is never reported
+_sentences: list[tuple[str, int]] = [("", 1)]  # error 0 is never reported
 _mode: Mode = "deferred"
 
 
@@ -89,10 +91,13 @@ def _slot_of(device: int) -> _Slot:
 
 
 @functools.cache
-def error_of(where: str, sentence: str) -> int:
-    """Return the number by which kernels report ``sentence``, of ``{position}``, ``{value}`` and ``{limit}``."""
+def error_of(where: str, sentence: str, width: int = 1) -> int:
+    """Return the number by which kernels report ``sentence``, of ``{position}``, ``{value}`` and ``{limit}``.
+
+    What kernels report as the position is one of ``{position}`` and ``{axis}``, ``width`` of which there are.
+    """
     with _making:
-        _sentences.append(f"{where}: {sentence}")
+        _sentences.append((f"{where}: {sentence}", width))
         return len(_sentences) - 1
 
 
@@ -113,10 +118,10 @@ def set_mode(mode: Mode) -> None:
     _mode = mode
 
 
-def slot_arguments(device: int, where: str, sentence: str = INDEX_OUT_OF_RANGE) -> tuple[int, int, int]:
-    """Return ``claim, report, error`` for the launch of a kernel that may fail."""
+def slot_arguments(device: int, where: str, sentence: str = INDEX_OUT_OF_RANGE, width: int = 1) -> tuple[int, int, int]:
+    """Return ``claim, report, error`` for the launch of a kernel that may fail; ``sentence`` as ``error_of`` has it."""
     slot = _slot_of(device)
-    return slot.claim.address, slot.report.address, 0 if _mode == "off" else error_of(where, sentence)
+    return slot.claim.address, slot.report.address, 0 if _mode == "off" else error_of(where, sentence, width)
 
 
 def raise_pending(device: int) -> None:

@@ -14,14 +14,17 @@ from __future__ import annotations
 
 import sys
 from contextlib import AbstractContextManager
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from nbvars.checks import message
 from nbvars.devices import resolve_device
 from nbvars.runtime.context import current_device
 from nbvars.runtime.cuda_tensor import number_of
 
-__all__ = ["set_index_checking", "stream", "synchronize"]
+if TYPE_CHECKING:
+    from nbvars.kernels.cuda.capture import CudaGraph
+
+__all__ = ["capture", "set_index_checking", "stream", "synchronize"]
 
 
 def _number_of(device: Any) -> int:
@@ -59,6 +62,34 @@ def stream(stream: Any = None, device: Any = None) -> AbstractContextManager[Non
     from nbvars.kernels.cuda.streams import on_stream
 
     return on_stream(backend.new_stream(number) if stream is None else backend.as_stream(number, stream))
+
+
+def capture(device: Any = None) -> AbstractContextManager[CudaGraph]:
+    """Capture what this thread asks of a GPU in a ``with`` block in a CUDA graph; ``replay()`` asks for all of it.
+
+    Nothing in the block is done before the first replay; a replay costs the host one launch. What the host does in the
+    block, it does once, and numbers are those of then: but the settings of optimizers are taken anew at each replay,
+    which also counts the steps. Tensors that are made in the block have the values of the last replay.
+
+    Variables, and tensors from outside, are looked at where they are: assign to a variable, on the GPU, what a replay
+    is to find. Kernels are compiled in the block if need be.
+
+    Args:
+        device: The GPU, by default that of the device scope or ``"/gpu:0"``.
+
+    Returns:
+        A context manager that gives the graph.
+
+    Raises:
+        FailedPreconditionError: In the block, whatever the GPU alone cannot do: ``numpy()`` and all that looks at
+            values, ``synchronize()``, arrays and lists of the host, other streams, another capture. The capture is
+            given up then, the block ends with that error, and no variable has changed.
+        InvalidArgumentError: There is no such GPU; or of an earlier call: a kernel has met a bad index.
+    """
+    number = _number_of(device)
+    from nbvars.kernels.cuda.capture import capturing
+
+    return capturing(number)
 
 
 def synchronize(device: Any = None) -> None:

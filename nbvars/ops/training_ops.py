@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from nbvars.capturing import expect_no_capture, recording
 from nbvars.checks import expect_dtype, expect_integer, message
 from nbvars.dtypes import DType, as_dtype
 from nbvars.graph.indexed_slices import IndexedSlices
@@ -133,8 +134,7 @@ def apply_step(
         storage.raise_pending()
         values = array_on_gpu(*given, storage.array.device)
         rows = array_on_gpu(grad.indices, None, where, storage.array.device) if is_sparse else None
-    precision = slot_dtype_of(var.dtype.base_dtype.numpy_dtype)
-    numbers = [_number(op, key, each, precision) for key, each in zip(op.settings, settings, strict=True)]
+    numbers = _numbers(op, settings, var.dtype.base_dtype.numpy_dtype)
     _run(op, storage, [slot._storage for slot in slots], rows, values, numbers, use_locking)
     return var
 
@@ -152,18 +152,11 @@ def apply_group_step(
     Arguments and errors as those of ``apply_step``, a list of each; the gradients are dense.
     """
     op = TRAINING_OPS[kernel]
-    groups: dict[Any, list[tuple[CudaStorage, list[Any], Any]]] = {}
-    for var, of_var, grad in zip(variables, slots, grads, strict=True):
-        storage = var._storage
-        storage.raise_pending()
-        value = array_on_gpu(grad, var.dtype.base_dtype, op.op_type, storage.array.device)
-        arrays = _on_one_device(op, storage, [slot._storage.array for slot in of_var])
-        groups.setdefault((storage.array.device, storage.array.dtype), []).append((storage, arrays, value))
+    groups = _grouped(op, variables, slots, grads)
     from nbvars.kernels.cuda.groups import group_step  # takes long, and needs an extra
 
     for (_, dtype), members in groups.items():
-        precision = slot_dtype_of(dtype)
-        numbers = [_number(op, key, each, precision) for key, each in zip(op.settings, settings, strict=True)]
+        numbers = _numbers(op, settings, dtype)
         with contextlib.ExitStack() as locks:
             for storage, _, _ in members if use_locking else ():
                 locks.enter_context(storage.locked())
@@ -172,10 +165,60 @@ def apply_group_step(
             group_step(op.op_type, kernel, params, of_each, values, op.arrange(*numbers))
 
 
+def capture_group_step(
+    kernel: str,
+    variables: Sequence[Any],
+    slots: Sequence[Sequence[Any]],
+    grads: Sequence[Any],
+    settings: Callable[[], Sequence[Any]],
+) -> None:
+    """Capture one step of many variables on GPUs: each replay calls ``settings`` for its own.
+
+    Arguments and errors as those of ``apply_group_step``; this thread captures.
+    """
+    op, found = TRAINING_OPS[kernel], recording()
+    assert found is not None
+    groups = _grouped(op, variables, slots, grads)
+    from nbvars.kernels.cuda.captured_steps import SettingsInMemory, captured_group_step
+
+    for (device, dtype), members in groups.items():
+        memory = SettingsInMemory(dtype, device)
+        storages, of_each, values = zip(*members, strict=True)
+        params = [storage.array for storage in storages]
+        captured_group_step(op.op_type, kernel, params, of_each, values, memory)
+
+        def send(memory: Any = memory, dtype: Any = dtype) -> None:
+            memory.send(op.arrange(*_numbers(op, settings(), dtype)))
+
+        found.before_replay.append(send)
+
+
+def _grouped(
+    op: TrainingOp, variables: Sequence[Any], slots: Sequence[Sequence[Any]], grads: Sequence[Any]
+) -> dict[Any, list[tuple[CudaStorage, list[Any], Any]]]:
+    """Return the storage, the slots and the gradient of each variable, by GPU and dtype."""
+    groups: dict[Any, list[tuple[CudaStorage, list[Any], Any]]] = {}
+    for var, of_var, grad in zip(variables, slots, grads, strict=True):
+        storage = var._storage
+        storage.raise_pending()
+        value = array_on_gpu(grad, var.dtype.base_dtype, op.op_type, storage.array.device)
+        arrays = _on_one_device(op, storage, [slot._storage.array for slot in of_var])
+        groups.setdefault((storage.array.device, storage.array.dtype), []).append((storage, arrays, value))
+    return groups
+
+
+def _numbers(op: TrainingOp, settings: Sequence[Any], dtype: np.dtype[Any]) -> list[float]:
+    """Return the settings of the step of a variable of ``dtype``."""
+    precision = slot_dtype_of(dtype)
+    return [_number(op, key, each, precision) for key, each in zip(op.settings, settings, strict=True)]
+
+
 def _number(op: TrainingOp, key: str, setting: Any, precision: np.dtype[Any]) -> float:
     """Return a setting in the precision of the slots: 1 - beta is then what it is for a power that a variable holds."""
     if type(setting) is float or type(setting) is int:
         return float(precision.type(setting))
+    remedy = "give dense gradients to apply_gradients, or make it a number"
+    expect_no_capture(op.op_type, f"{key} would be the same at each replay", remedy)
     if isinstance(setting, str):
         raise TypeError(message(op.op_type, f"{key} is no number", repr(setting), "a number or a scalar tensor"))
     storage = getattr(setting, "_storage", None)  # that of a variable, such as the powers of Adam
@@ -307,6 +350,9 @@ def _prepare(op: TrainingOp, is_sparse: bool, node: Operation, plan: PlanBuilder
         for variable, storage in zip(variables, found, strict=True):
             if storage is None:
                 raise_uninitialized(variable)
+        if not isinstance(found[0], CpuStorage):
+            wrong = "the settings would be the same at each replay"
+            expect_no_capture(op.op_type, wrong, "capture apply_gradients in eager mode")
         rows = slots[given[1]] if is_sparse else None
         numbers = [float(slots[place]) for place in places]
         _run(op, found[0], found[1:], rows, slots[given[0]], numbers, use_locking)

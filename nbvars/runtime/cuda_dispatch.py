@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from nbvars.capturing import expect_no_capture
 from nbvars.checks import message
 from nbvars.dtypes import DType, bfloat16, float32
 from nbvars.errors import OpError, UnimplementedError
@@ -102,6 +103,8 @@ def compute_on_gpu(
     if definition.op_type in MADE_ON_HOST:
         return [_made_on_host(definition, arrays, attrs)]
     expected = (spec,) if type(spec) is TensorSpec else cast("tuple[TensorSpec, ...]", spec)
+    if any(each.shape is None or None in each.shape for each in expected):
+        expect_no_capture(definition.op_type, "the shape of the result depends on values", "leave it out of the step")
     return [_apart(array, lent) for array in _computed(definition, arrays, attrs, expected)]
 
 
@@ -131,6 +134,7 @@ def _computed(
     except MemoryError as error:
         raise beyond_memory(op_type, specs, error) from error
     except _UNABLE as error:  # all that may be wrong with the arguments, ``infer`` has found
+        expect_no_capture(op_type, f"CuPy cannot be captured: {error}", "leave it out of the step")
         remedy = "compute it on the CPU: `with nbvars.device('/cpu:0')`, of `identity(x)` of each input there"
         got = f"{type(error).__name__}: {error}"
         text = message(op_type, "CuPy cannot compute this on a GPU", got, "an op that it has", remedy)

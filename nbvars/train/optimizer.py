@@ -10,6 +10,7 @@ import numpy as np
 
 from nbvars.autodiff import GradientTape, gradients
 from nbvars.autodiff.sums import dense
+from nbvars.capturing import Recording, expect_no_capture, recording
 from nbvars.checks import message
 from nbvars.dtypes import as_dtype
 from nbvars.graph.graph import Graph, control_dependencies, get_default_graph
@@ -20,7 +21,7 @@ from nbvars.graph.tensor import Symbolic, TensorLike
 from nbvars.kernels.step_rules import slot_dtype_of
 from nbvars.ops import state_ops
 from nbvars.ops.grouping_ops import group
-from nbvars.ops.training_ops import apply_group_step, apply_step
+from nbvars.ops.training_ops import apply_group_step, apply_step, capture_group_step
 from nbvars.runtime.building import entered
 from nbvars.runtime.context import beside, device
 from nbvars.runtime.conversion import convert_to_tensor
@@ -187,7 +188,7 @@ class Optimizer:
         if not is_of_graph(given[0][1]):
             self._apply(given)
             if global_step is not None:
-                state_ops.assign_add(global_step, 1)
+                _count(global_step)
             return None
         graph: Graph = given[0][1].graph
         with entered(graph):
@@ -209,6 +210,10 @@ class Optimizer:
     def _apply(self, pairs: Sequence[tuple[Any, Any]]) -> list[Any]:
         """Make the step of each variable, or add it; return what they return, and what follows them."""
         self._prepare_slots([var for _, var in pairs])
+        found = recording()
+        if found is not None and not is_of_graph(pairs[0][1]):
+            self._capture(found, pairs)
+            return []
         grouped = [(grad, var) for grad, var in pairs if is_dense_on_gpu(grad, var)]
         if len(grouped) > 1:
             self._step_together(grouped)
@@ -222,17 +227,44 @@ class Optimizer:
             steps.append(done)
         return steps + self._finish(pairs[0][1], steps)
 
+    def _capture(self, found: Recording, pairs: Sequence[tuple[Any, Any]]) -> None:
+        """Capture the step of each variable; what the host does of it, it does before each replay."""
+        dense = [(grad, var) for grad, var in pairs if is_dense_on_gpu(grad, var)]
+        for grad, var in pairs:
+            if not isinstance(var, HasDeviceValue):
+                wrong = f"{var.name} is a variable of the host"
+                expect_no_capture(self._name, wrong, "make its step outside of the block")
+            if not is_dense_on_gpu(grad, var):
+                self._step(grad, var)
+        first = pairs[0][1]
+        if dense:
+            grads, variables = [grad for grad, _ in dense], [var for _, var in dense]
+            slots = [self._slots_of(var) for var in variables]
+            capture_group_step(self._kernel, variables, slots, grads, lambda: self._settings(first))
+        for _, var in pairs:
+            if var.constraint is not None:
+                _constrained(var, var)
+        found.before_replay.append(lambda: self._finish(first, []))
+
+    def _slots_of(self, var: Any) -> list[Any]:
+        return [self._slots[name][_key(var)][1] for name in self._slot_names]
+
     def _step(self, grad: Any, var: Any) -> Any:
         """Make the step of one variable."""
-        slots = [self._slots[name][_key(var)][1] for name in self._slot_names]
         return apply_step(
-            self._kernel, var, slots, grad, self._settings(var), self._use_locking, f"update_{_op_name(var)}"
+            self._kernel,
+            var,
+            self._slots_of(var),
+            grad,
+            self._settings(var),
+            self._use_locking,
+            f"update_{_op_name(var)}",
         )
 
     def _step_together(self, pairs: Sequence[tuple[Any, Any]]) -> None:
         """Make the steps of variables on GPUs, in one launch for those of a dtype."""
         grads, variables = [grad for grad, _ in pairs], [var for _, var in pairs]
-        slots = [[self._slots[name][_key(var)][1] for name in self._slot_names] for var in variables]
+        slots = [self._slots_of(var) for var in variables]
         settings = self._settings(variables[0])
         apply_group_step(self._kernel, variables, slots, grads, settings, self._use_locking)
 
@@ -311,7 +343,20 @@ def is_dense_on_gpu(grad: Any, var: Any) -> bool:
 
 def value_of_setting(setting: Any) -> Any:
     """Return a setting, or what it returns if it is a function."""
-    return setting() if callable(setting) and not isinstance(setting, TensorLike) else setting
+    if not callable(setting) or isinstance(setting, TensorLike):
+        return setting
+    remedy = "give dense gradients to apply_gradients, or make it a number"
+    expect_no_capture("Optimizer", "a setting would be the same at each replay", remedy)
+    return setting()
+
+
+def _count(global_step: Any) -> None:
+    """Add 1 to ``global_step``: at each replay, if a step is captured."""
+    found = recording()
+    if found is None or isinstance(global_step, HasDeviceValue):
+        state_ops.assign_add(global_step, 1)
+    else:
+        found.before_replay.append(lambda: state_ops.assign_add(global_step, 1))
 
 
 def convert_gradient(grad: Any, var: Any) -> Any:

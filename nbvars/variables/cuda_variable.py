@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
+from nbvars.capturing import expect_no_capture
 from nbvars.checks import message
 from nbvars.cuda_storage import CudaStorage
 from nbvars.dtypes import DType, as_numeric_dtype
@@ -48,10 +49,11 @@ class CudaVariable(HasDeviceValue, Variable):
         tensor = borrow(initial_value, dtype, "Variable")
         number = number_of(current_device())
         if isinstance(tensor, CudaTensor):
+            expect_no_capture("Variable", "the value is not there yet", "make the variable before the block")
             return CudaStorage(tensor._array.copy_to_device(number))
         if not isinstance(tensor, EagerTensor):
             tensor = value_of(tensor, dtype, "Variable")  # which says what is wrong with it
-        return CudaStorage(to_device(tensor._array, number))
+        return CudaStorage(to_device(tensor._array, number, is_constant=True))
 
     def _set_storage(self, storage: CudaStorage) -> None:  # type: ignore[override]
         self._storage = storage

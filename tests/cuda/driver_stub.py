@@ -87,6 +87,47 @@ class Device:
     def create_stream(self, given=None):
         return Stream(64 if given is None else given.__cuda_stream__()[1])
 
+    def create_graph_builder(self):
+        return GraphBuilder(Stream(128))
+
+
+class GraphBuilder:
+    """A capture: takes note of what its stream is asked for, too."""
+
+    def __init__(self, stream):
+        self.stream = stream
+
+    def begin_building(self, mode):
+        calls.append(("begin", mode))
+        return self
+
+    def end_building(self):
+        calls.append(("end",))
+        if FAILING_CAPTURES:
+            raise RuntimeError(FAILING_CAPTURES.pop())
+        return self
+
+    def complete(self):
+        calls.append(("complete",))
+        return Graph()
+
+    def close(self):
+        calls.append(("close",))
+
+
+class Graph:
+    """An executable graph."""
+
+    def launch(self, stream):
+        calls.append(("launch graph", stream.handle))
+
+    def __del__(self):
+        calls.append(("destroy graph",))
+
+
+FAILING_CAPTURES = []
+"""What the driver says of captures that are to fail."""
+
 
 class LaunchConfig:
     """The sizes of a launch."""

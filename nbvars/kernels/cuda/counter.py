@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nbvars.capturing import expect_no_capture
 from nbvars.errors import OutOfRangeError
 from nbvars.kernels.cpu.counter import checked_limit, limit_reached
 from nbvars.kernels.cuda.launch import Kernel
@@ -62,6 +63,7 @@ def count_up_to(ref: DeviceArray, limit: int) -> int:
     """
     expect_arrays("count_up_to", ref=ref)
     expect_updatable("count_up_to", ref)
+    expect_no_capture("count_up_to", "the host cannot have a count of the GPU", "use assign_add")
     limit = checked_limit(ref, limit)
     counted = empty((), INT64, ref.device)
     count_kernel(ref.dtype).launch(ref.device, 1, 1, ref.pointer, ref.dtype.type(limit), counted.pointer)

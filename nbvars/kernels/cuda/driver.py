@@ -6,6 +6,7 @@ Everything is asked for on the current stream of the thread, and done in that or
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import os
@@ -24,7 +25,7 @@ from nbvars.errors import InternalError, InvalidArgumentError, ResourceExhausted
 from nbvars.kernels.cuda.binaries import machine_code
 from nbvars.kernels.cuda.compiling import entry_of
 from nbvars.kernels.cuda.signature import Signature
-from nbvars.kernels.cuda.streams import current_stream, set_default_stream
+from nbvars.kernels.cuda.streams import current_stream, memory_stream, set_default_stream
 
 set_default_stream(LEGACY_DEFAULT_STREAM)
 
@@ -113,7 +114,7 @@ def allocate(device: int, num_bytes: int) -> Any:
     """
     expect_device(device)
     try:
-        return Block(_devices()[device].memory_resource.allocate(max(1, num_bytes), stream=current_stream()))
+        return Block(_devices()[device].memory_resource.allocate(max(1, num_bytes), stream=memory_stream()))
     except Exception as error:
         if "OUT_OF_MEMORY" not in str(error):
             raise InternalError(None, None, message("CUDA", "the driver failed", error, "new memory")) from error
@@ -161,7 +162,7 @@ def _handle() -> int:
 def copy_from_host(device: int, address: int, array: npt.NDArray[Any]) -> None:
     """Copy a contiguous array to the device; the array may change when this returns."""
     expect_device(device)
-    result = bindings.cuMemcpyHtoDAsync(address, array.ctypes.data, array.nbytes, _handle())
+    result = bindings.cuMemcpyHtoDAsync(address, array.ctypes.data, array.nbytes, int(memory_stream().handle))
     _expect_success("copy to the device", result)
 
 
@@ -215,8 +216,9 @@ def _stream_of(number: int) -> Any:
 def wait_for_stream_number(device: int, number: int) -> None:
     """Have the current stream wait for what another library's stream was asked for."""
     expect_device(device)
-    if number != stream_number():
-        current_stream().wait(_stream_of(number))
+    stream = memory_stream()
+    if number != int(stream.handle):
+        stream.wait(_stream_of(number))
 
 
 def have_stream_number_wait(device: int, number: int) -> None:
@@ -224,6 +226,40 @@ def have_stream_number_wait(device: int, number: int) -> None:
     expect_device(device)
     if number != stream_number():
         _stream_of(number).wait(current_stream())
+
+
+def begin_capture(device: int) -> Any:
+    """Return a capture: what its ``stream`` is asked for from now on becomes a graph, and is not done."""
+    expect_device(device)
+    # Other threads, the memory pool, and the loading of kernels are not in the way of a relaxed capture.
+    return _devices()[device].create_graph_builder().begin_building("relaxed")
+
+
+def end_capture(capture: Any) -> Any:
+    """Return the graph of a capture, ready for ``launch_graph``.
+
+    Raises:
+        InternalError: The driver could not capture what the stream was asked for.
+    """
+    try:
+        return capture.end_building().complete()
+    except Exception as error:
+        raise InternalError(None, None, message("capture", "the driver failed", error, "a graph")) from error
+    finally:
+        capture.close()
+
+
+def abandon_capture(capture: Any) -> None:
+    """End a capture, of which nothing stays."""
+    with contextlib.suppress(Exception):  # the driver's word on a capture that has failed already
+        capture.end_building()
+    capture.close()
+
+
+def launch_graph(device: int, graph: Any) -> None:
+    """Ask for the work of a graph on the current stream."""
+    expect_device(device)
+    graph.launch(current_stream())
 
 
 def device_of(pointer: int) -> int:

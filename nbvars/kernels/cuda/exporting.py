@@ -7,6 +7,7 @@ import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
+from nbvars.capturing import expect_no_capture
 from nbvars.checks import message
 from nbvars.kernels.capsules import FORMS, KINDS, READ_ONLY, VERSION
 from nbvars.kernels.cuda.backend import backend
@@ -90,6 +91,7 @@ def to_dlpack(
             raise BufferError(message("__dlpack__", wrong, got, VERSION, "pass copy=True"))
         array = array.copy()
     if stream != -1:
+        expect_no_capture("__dlpack__", "another library's stream cannot wait for the GPU", "export it after the block")
         backend.have_stream_number_wait(array.device, _LEGACY if stream is None else int(stream))
     name = b"dltensor_versioned" if can_be_read_only else b"dltensor"
     managed = FORMS[name]()

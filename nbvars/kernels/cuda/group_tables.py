@@ -60,7 +60,7 @@ class Group:
         table = np.array(rows, np.int64)
         blocks = _blocks_of(table, VECTOR_BYTES // item_bytes)
         self._num_blocks = blocks.size
-        self._table, self._blocks = to_device(table, self._device), to_device(blocks, self._device)
+        self._table, self._blocks = (to_device(each, self._device, is_constant=True) for each in (table, blocks))
         self._stream = current_stream()  # of which memory comes: its number stays its own while somebody holds it
         self._last: tuple[list[int], DeviceArray | None] = [], None
 
@@ -71,7 +71,7 @@ class Group:
         addresses, (last, sources) = [value.pointer for value in values], self._last
         if sources is None or last != addresses:
             # Always in new memory: another thread may be about to launch with what was sent last.
-            sources = to_device(np.array(addresses, np.int64), self._device)
+            sources = to_device(np.array(addresses, np.int64), self._device, is_constant=True)
             self._last = addresses, sources
         tables = (self._table.pointer, sources.pointer, self._blocks.pointer)
         self._kernel.launch(self._device, self._num_blocks, NUM_THREADS, *tables, *settings)

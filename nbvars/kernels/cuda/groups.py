@@ -25,7 +25,7 @@ from nbvars.kernels.cuda.optimizer_steps import check_step, settings_as, step
 from nbvars.kernels.cuda.signature import INT64, pointers
 from nbvars.kernels.cuda.step_lanes import StepLane, step_lane_of
 from nbvars.kernels.cuda.toolkit import IS_SIMULATED, cuda
-from nbvars.kernels.cuda.vectors import map_vectors, vector_access
+from nbvars.kernels.cuda.vectors import map_vectors, on_device, vector_access
 from nbvars.kernels.elements import ALL, NUMERIC, Element, element_of, same_dtype
 from nbvars.kernels.step_rules import STEPS, slot_dtype_of
 
@@ -74,18 +74,18 @@ def _update_group(lane: Lane) -> Callable[..., None]:
     return update_group
 
 
-def _step_group(lane: StepLane) -> Callable[..., None]:
+def step_body(lane: StepLane) -> Any:
+    """Return ``(table, sources, block, thread, settings)``: what a thread does in the step of a group."""
     load_gradient, step_vector, step_item = lane.load_gradient, lane.step_vector, lane.step_item
     words_at, items_at, slot_at = pointer_to(lane.word), pointer_to(lane.item), pointer_to(lane.slot)
     items_per_vector = lane.items_per_vector
 
-    def step_group(table, sources, blocks, a, b, c, d, e, f):
-        settings, block = (a, b, c, d, e, f), blocks[cuda.blockIdx.x]
+    def step_part(table, sources, block, thread, settings):
         k = block >> ARRAY_SHIFT
         row, grad = k * ROW_WORDS, sources[k]
         param, num_vectors, num_items = table[row], table[row + 4], table[row + 5]
         slot0, slot1, slot2 = slot_at(table[row + 1]), slot_at(table[row + 2]), slot_at(table[row + 3])
-        i = (block & PART_MASK) * PART + cuda.threadIdx.x
+        i = (block & PART_MASK) * PART + thread
         for _ in range(VECTORS_PER_THREAD):
             if i < num_vectors:
                 step_vector(words_at(param), slot0, slot1, slot2, i, load_gradient(words_at(grad), i), settings)
@@ -93,6 +93,15 @@ def _step_group(lane: StepLane) -> Callable[..., None]:
             if at < num_items:
                 step_item(items_at(param), slot0, slot1, slot2, at, items_at(grad)[at], settings)
             i += NUM_THREADS
+
+    return on_device(step_part)
+
+
+def _step_group(lane: StepLane) -> Callable[..., None]:
+    body = step_body(lane)
+
+    def step_group(table, sources, blocks, a, b, c, d, e, f):
+        body(table, sources, blocks[cuda.blockIdx.x], cuda.threadIdx.x, (a, b, c, d, e, f))
 
     return step_group
 
@@ -171,11 +180,19 @@ def group_step(
 def _group_of_steps(
     where: str, name: str, params: Sequence[DeviceArray], slots: Sequence[Sequence[DeviceArray]]
 ) -> Group:
+    element = check_steps(where, name, params, slots)
+    return Group(where, step_kernel(name, element), element, params, slots)
+
+
+def check_steps(
+    where: str, name: str, params: Sequence[DeviceArray], slots: Sequence[Sequence[DeviceArray]]
+) -> Element:
+    """Return how kernels see the parameters, of which there are some; raise unless they make a step together."""
     for param, of_param in zip(params, slots, strict=True):
         element = check_step(where, name, param, of_param)
         expect_arrays(where, first=params[0], param=param)
         same_dtype(where, "param", param, params[0].dtype)
-    return Group(where, step_kernel(name, element), element, params, slots)
+    return element
 
 
 def _expect_as_many(where: str, **lists: Sequence[Any]) -> None:

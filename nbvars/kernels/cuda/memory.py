@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from nbvars.capturing import expect_no_capture, recording
 from nbvars.checks import message
 from nbvars.kernels.cuda import exporting
 from nbvars.kernels.cuda.backend import backend
@@ -84,7 +88,12 @@ class DeviceArray:
         return made
 
     def copy_to_host(self) -> npt.NDArray[Any]:
-        """Return a copy in the host's memory, when all that the current stream was asked for is done."""
+        """Return a copy in the host's memory, when all that the current stream was asked for is done.
+
+        Raises:
+            FailedPreconditionError: A step is being captured: there is no value yet.
+        """
+        expect_no_capture("CUDA", "the host cannot have a value of the GPU", "read it after a replay")
         array = np.empty(self.shape, self.dtype)
         if self.nbytes:
             backend.copy_to_host(self.device, array, self.pointer)
@@ -134,8 +143,51 @@ def empty(shape: tuple[int, ...], dtype: np.dtype[Any], device: int) -> DeviceAr
     return DeviceArray(shape, known_dtype(dtype), device, block.address, block)
 
 
-def to_device(array: npt.NDArray[Any], device: int) -> DeviceArray:
-    """Return a copy of an array of the host on GPU ``device``; ``array`` may change afterwards."""
+_POINTER: Any = vars(DeviceArray)["pointer"]
+_counting = threading.Lock()
+_num_captures = 0
+
+
+def _kept_pointer(array: DeviceArray) -> Any:
+    """Return the address of an array; what this thread captures keeps the array."""
+    found = recording()
+    if found is not None:
+        found.kept[id(array)] = array
+    return _POINTER.__get__(array)
+
+
+@contextmanager
+def keeping_arrays() -> Iterator[None]:
+    """Have captures keep every array whose address is asked for: that of each that a kernel or a copy works on.
+
+    Only meanwhile, as every update asks for addresses: the attribute becomes a property, and a slot again.
+    """
+    _count_captures(1)
+    try:
+        yield
+    finally:
+        _count_captures(-1)
+
+
+def _count_captures(change: int) -> None:
+    global _num_captures  # noqa: PLW0603 - of all threads
+    with _counting:
+        _num_captures += change
+        pointer: Any = property(_kept_pointer, _POINTER.__set__) if _num_captures else _POINTER
+        DeviceArray.pointer = pointer  # type: ignore[misc]
+
+
+def to_device(array: npt.NDArray[Any], device: int, is_constant: bool = False) -> DeviceArray:
+    """Return a copy of an array of the host on GPU ``device``; ``array`` may change afterwards.
+
+    It is made at once, even where a step is captured: of numbers, and of what ``is_constant``.
+
+    Raises:
+        FailedPreconditionError: A step is being captured, each replay of which would find the same array.
+    """
+    if array.ndim and not is_constant:
+        wrong = "an array of the host would be the same at each replay"
+        expect_no_capture("CUDA", wrong, "assign it to a variable on the GPU before each replay")
     native = np.ascontiguousarray(array, array.dtype.newbyteorder("=")).reshape(array.shape)
     made = empty(array.shape, native.dtype, device)
     if native.nbytes:

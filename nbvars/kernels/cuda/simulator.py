@@ -164,12 +164,12 @@ def copy_to_host(device: int, array: npt.NDArray[Any], address: int) -> None:
 
 def copy_on_device(device: int, to: int, source: int, num_bytes: int) -> None:
     """Copy within a device, or from another one."""
-    ctypes.memmove(to, source, num_bytes)
+    ask(lambda: ctypes.memmove(to, source, num_bytes))
 
 
 def set_to_zero(device: int, address: int, num_bytes: int) -> None:
     """Set bytes to zero."""
-    ctypes.memset(address, 0, num_bytes)
+    ask(lambda: ctypes.memset(address, 0, num_bytes))
 
 
 def synchronize(device: int) -> None:
@@ -177,10 +177,14 @@ def synchronize(device: int) -> None:
 
 
 class SimulatedStream:
-    """A stream, which has nothing to wait for."""
+    """A stream, which has nothing to wait for.
 
-    def __init__(self, handle: int) -> None:
-        self.handle = handle
+    Attributes:
+        captured: What it was asked for and has not done, if it captures that.
+    """
+
+    def __init__(self, handle: int, captured: list[Callable[[], Any]] | None = None) -> None:
+        self.handle, self.captured = handle, captured
         self.waited_for: list[Any] = []
 
     def __cuda_stream__(self) -> tuple[int, int]:
@@ -189,6 +193,15 @@ class SimulatedStream:
     def wait(self, other: Any) -> None:
         """Take note of who was waited for."""
         self.waited_for.append(other)
+
+
+def ask(work: Callable[[], Any]) -> None:
+    """Do ``work``, or capture it."""
+    captured = current_stream().captured
+    if captured is None:
+        work()
+    else:
+        captured.append(work)
 
 
 set_default_stream(SimulatedStream(1))
@@ -223,6 +236,36 @@ def have_stream_number_wait(device: int, number: int) -> None:
     """Have another library's stream wait for what the current one was asked for: that is done."""
 
 
+class SimulatedCapture:
+    """A capture of what its ``stream`` is asked for."""
+
+    def __init__(self) -> None:
+        self.captured: list[Callable[[], Any]] = []
+        self.stream = SimulatedStream(next(_handles), self.captured)
+
+
+def begin_capture(device: int) -> SimulatedCapture:
+    """Return a capture: what its ``stream`` is asked for from now on becomes a graph, and is not done."""
+    expect_device(device)
+    return SimulatedCapture()
+
+
+def end_capture(capture: SimulatedCapture) -> list[Callable[[], Any]]:
+    """Return the graph of a capture, ready for ``launch_graph``."""
+    return list(capture.captured)
+
+
+def abandon_capture(capture: SimulatedCapture) -> None:
+    """End a capture, of which nothing stays."""
+    capture.captured.clear()
+
+
+def launch_graph(device: int, graph: list[Callable[[], Any]]) -> None:
+    """Do the work of a graph."""
+    for work in graph:
+        work()
+
+
 def device_of(pointer: int) -> int:
     """Return the device in whose memory an address is."""
     _end_of_block(pointer)
@@ -246,8 +289,12 @@ def loader(name: str, py_func: Callable[..., Any], signature: Signature) -> Call
 
     def launch(device: int, num_blocks: int, num_threads: int, *arguments: Any) -> None:
         given = _checked(name, signature, arguments)
-        with _running, np.errstate(all="ignore"), _threads_that_take_turns():
-            kernel[num_blocks, num_threads](*given)
+
+        def run() -> None:
+            with _running, np.errstate(all="ignore"), _threads_that_take_turns():
+                kernel[num_blocks, num_threads](*given)
+
+        ask(run)
 
     return launch
 

@@ -10,6 +10,7 @@ import functools
 import threading
 from typing import Literal
 
+from nbvars.capturing import expect_no_capture, recording
 from nbvars.checks import message
 from nbvars.errors import InvalidArgumentError
 from nbvars.kernels.cuda.backend import backend
@@ -127,23 +128,36 @@ def slot_arguments(device: int, where: str, sentence: str = INDEX_OUT_OF_RANGE, 
 def raise_pending(device: int) -> None:
     """Raise what kernels of ``device`` have reported so far, without waiting for those that run.
 
+    Not where a step is captured: it is none of what that asks for.
+
     Raises:
         InvalidArgumentError: Names the op, the position, the value and the range; it is raised once.
     """
     slot = _slots.get(device)
-    if slot is not None and slot.words[_IS_THERE]:
+    if slot is not None and slot.words[_IS_THERE] and recording() is None:
         sentence = slot.take_report()
         if sentence:
             raise InvalidArgumentError(None, None, sentence)
 
 
 def check(device: int) -> None:
-    """Wait for all work of ``device``, then raise what its kernels reported, as ``raise_pending``."""
+    """Wait for all work of ``device``, then raise what its kernels reported, as ``raise_pending``.
+
+    Raises:
+        FailedPreconditionError: A step is being captured.
+    """
+    expect_no_capture("synchronize", "the host cannot wait for the GPU", "wait after a replay")
     backend.synchronize(device)
     raise_pending(device)
 
 
+def prepare(device: int) -> None:
+    """Make ready for kernels of ``device`` that are launched later, and raise what was reported before."""
+    _slot_of(device)
+    check(device)
+
+
 def after_launch(device: int) -> None:
-    """Do what the mode asks for after the launch of a kernel that may fail."""
-    if _mode == "sync":
+    """Do what the mode asks for after the launch of a kernel that may fail: where that is captured, at the replay."""
+    if _mode == "sync" and recording() is None:
         check(device)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from nbvars.capturing import expect_no_capture, recording
+
 
 class _Thread(threading.local):
     """The stream that a thread has chosen; else the legacy default stream, to which torch and CuPy keep, too."""
@@ -27,9 +29,27 @@ def current_stream() -> Any:
     return _thread.stream
 
 
+def memory_stream() -> Any:
+    """Return the stream that memory comes from, and that constants are copied on: nothing of that is captured."""
+    found = recording()
+    return _thread.stream if found is None else found.outside
+
+
+@contextmanager
+def capturing_on(stream: Any) -> Iterator[None]:
+    """Put the work of a ``with`` block on ``stream``, which captures it, so that nobody waits for it."""
+    outer = _thread.stream
+    _thread.stream = stream
+    try:
+        yield
+    finally:
+        _thread.stream = outer
+
+
 @contextmanager
 def on_stream(stream: Any) -> Iterator[None]:
     """Put the work of a ``with`` block on ``stream``: after what there was before, and before all that follows."""
+    expect_no_capture("cuda.stream", "other streams cannot be captured", "put the replay on the stream")
     outer = _thread.stream
     stream.wait(outer)
     _thread.stream = stream

@@ -186,3 +186,178 @@ def test_values_of_other_libraries_are_waited_for_and_taken_without_a_copy():
         assert ("wait", 1, 77) in stub.calls
         assert stub.launches()[0][3][1] == source._storage.array.pointer
     """)
+
+
+def test_a_capture_is_on_a_stream_of_its_own_and_memory_comes_from_outside():
+    run_on_stub("""
+        with tf.device("/gpu:0"):
+            v, x = tf.Variable(np.zeros(8, np.float32)), tf.Variable(np.zeros(8, np.float32))
+            rows = tf.Variable(np.array([1, 2]))
+        v.assign_add(x)
+        stub.calls.clear()
+        with tf.cuda.capture() as graph:
+            v.assign_add(x)
+            copied = tf.identity(v)
+            tf.scatter_sub(v, rows, 1.0, deterministic=True)
+        names = [call[0] for call in stub.calls if call[0] not in ("load", "config", "free")]
+        assert names[:2] == ["allocate", "allocate"] and names.index("synchronize") < names.index("begin"), names
+        assert names[names.index("begin"):][:2] == ["begin", "launch"], names
+        assert names[-3:] == ["end", "complete", "close"], names
+        captured = stub.calls[stub.calls.index(("begin", "relaxed")):]
+        asked = {call[0]: set() for call in captured if call[0] in ("launch", "allocate", "on device", "free")}
+        for call in captured:
+            if call[0] in asked and call[0] != "free":
+                asked[call[0]].add(call[1] if call[0] == "launch" else call[2])
+        assert asked == {"launch": {128}, "allocate": {1}, "on device": {128}}, asked  # nothing is freed
+        assert not [call for call in captured if call[0] in ("sync", "synchronize", "to host", "wait", "to device")]
+        stub.calls.clear()
+        graph.replay()
+        assert stub.calls == [("launch graph", 1)], stub.calls
+        with tf.cuda.stream():
+            graph.replay()
+        assert stub.calls[1:] == [("wait", 64, 1), ("wait", 64, 1), ("launch graph", 64), ("wait", 1, 64)], stub.calls
+        stub.calls.clear()
+        del graph
+        assert stub.calls[:2] == [("wait", 1, 64), ("destroy graph",)], stub.calls
+        assert {call[0] for call in stub.calls[2:]} == {"free"}, stub.calls
+    """)
+
+
+def test_settings_of_a_captured_step_are_sent_when_they_change():
+    run_on_stub("""
+        with tf.device("/gpu:0"):
+            variables = [tf.Variable(np.ones(n, np.float32)) for n in (8, 9)]
+            grads = [tf.Variable(np.ones(n, np.float32)) for n in (8, 9)]
+        rate = tf.Variable(np.float32(0.5))
+        optimizer = tf.train.MomentumOptimizer(rate, 0.9)
+        with tf.cuda.capture() as graph:
+            optimizer.apply_gradients(zip(grads, variables))
+        launched = [call for call in stub.launches() if call[0] == 128]
+        names = [name for _, _, name, _ in launched]
+        assert names == ["momentum step of vectors of a group of float32 with settings in memory"], names
+        stub.calls.clear()
+        for _ in range(2):
+            graph.replay()
+        rate.assign(0.25)
+        graph.replay()
+        assert [call[0] for call in stub.calls] == ["to device"] + ["launch graph"] * 2 + ["to device", "launch graph"]
+        assert stub.calls[0] == ("to device", 24, 1)
+        memory = launched[0][3][3]
+        import ctypes
+        sent = np.frombuffer((ctypes.c_float * 6).from_address(memory), np.float32)
+        assert sent.tolist() == [0.25, np.float32(0.9), 0, 0, 0, 0]
+    """)
+
+
+def test_a_capture_that_fails_is_ended():
+    run_on_stub("""
+        with tf.device("/gpu:0"):
+            v = tf.Variable(np.zeros(8, np.float32))
+        for error in (ValueError, KeyboardInterrupt):
+            stub.calls.clear()
+            try:
+                with tf.cuda.capture():
+                    v.assign_add(1.0)
+                    raise error
+            except error:
+                pass
+            assert [call for call in stub.calls if call[0] in ("end", "complete", "close")] == [("end",), ("close",)]
+        for _ in range(2):
+            stub.FAILING_CAPTURES.append("CUDA_ERROR_STREAM_CAPTURE_INVALIDATED")
+            try:
+                with tf.cuda.capture():
+                    v.numpy()
+            except tf.errors.FailedPreconditionError:
+                pass
+            assert not stub.FAILING_CAPTURES
+            assert stub.calls[-1] == ("close",)
+        stub.FAILING_CAPTURES.append("CUDA_ERROR_STREAM_CAPTURE_UNJOINED")
+        try:
+            with tf.cuda.capture() as graph:
+                v.assign_add(1.0)
+        except tf.errors.InternalError as error:
+            assert "capture: the driver failed: got CUDA_ERROR_STREAM_CAPTURE_UNJOINED" in str(error), error
+        else:
+            raise AssertionError
+        try:
+            graph.replay()
+        except tf.errors.FailedPreconditionError as error:
+            assert "there is nothing to replay" in str(error)
+        stub.calls.clear()
+        v.assign_add(1.0)
+        assert stub.launches()[0][0] == 1
+    """)
+
+
+def test_a_graph_is_not_replayed_in_a_forked_child():
+    run_on_stub("""
+        import os
+        with tf.device("/gpu:0"):
+            v = tf.Variable(np.zeros(8, np.float32))
+        counted = []
+        optimizer = tf.train.GradientDescentOptimizer(lambda: counted.append(1) or 0.5)
+        with tf.cuda.capture() as graph:
+            optimizer.apply_gradients([(tf.identity(v), v)])
+        graph.replay()
+        child = os.fork()
+        if child == 0:
+            try:
+                graph.replay()
+            except RuntimeError as error:
+                is_clear = str(error).startswith("CUDA: CUDA cannot be used in a forked child")
+                os._exit(0 if is_clear and len(counted) == 1 else 2)
+            os._exit(3)
+        assert os.waitpid(child, 0)[1] == 0
+        graph.replay()
+    """)
+
+
+def test_cupy_takes_memory_of_the_graphs_own_in_a_capture():
+    run_on_stub("""
+        import contextlib, sys
+        from types import ModuleType, SimpleNamespace
+
+        entered = []
+
+        class MemoryPool:
+            def malloc(self, size):
+                raise AssertionError
+
+        @contextlib.contextmanager
+        def using_allocator(malloc):
+            entered.append(malloc.__self__)
+            yield
+
+        class Result(np.ndarray):
+            pass
+
+        cupy = ModuleType("cupy")
+        cupy.cuda = SimpleNamespace(
+            Device=lambda number: contextlib.nullcontext(),
+            ExternalStream=lambda handle: contextlib.nullcontext(entered.append(handle)),
+            MemoryPool=MemoryPool,
+            using_allocator=using_allocator,
+        )
+        from nbvars.kernels.cuda import dense
+        from nbvars.kernels.cuda.memory import DeviceArray
+        cupy.asarray = lambda array: array
+        dense._from_cupy = lambda cupy, result: result
+        sys.modules["cupy"] = cupy
+        with tf.device("/gpu:0"):
+            v = tf.Variable(np.zeros(8, np.float32))
+        array = v._storage.array
+        run = lambda: dense.compute_on(0, lambda x: array, [array], {})
+        run()
+        assert entered == [1]
+        entered.clear()
+        with tf.cuda.capture() as graph:
+            run(), run()
+        assert [entered[0], entered[2]] == [128, 128] and entered[1] is entered[3], entered
+        assert isinstance(entered[1], MemoryPool)
+        import weakref
+        pool = weakref.ref(entered[1])
+        entered.clear()
+        assert pool() is not None
+        del graph
+        assert pool() is None
+    """)

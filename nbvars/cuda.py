@@ -78,7 +78,8 @@ def capture(device: Any = None) -> AbstractContextManager[CudaGraph]:
         device: The GPU, by default that of the device scope or ``"/gpu:0"``.
 
     Returns:
-        A context manager that gives the graph.
+        A context manager that gives the graph. Its ``replay()`` asks for the work on the current stream, without
+        waiting; a replay begins when the one before has ended, on whatever streams.
 
     Raises:
         FailedPreconditionError: In the block, whatever the GPU alone cannot do: ``numpy()`` and all that looks at

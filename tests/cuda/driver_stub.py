@@ -95,7 +95,7 @@ class GraphBuilder:
     """A capture: takes note of what its stream is asked for, too."""
 
     def __init__(self, stream):
-        self.stream = stream
+        self.stream, self._failure = stream, ""
 
     def begin_building(self, mode):
         calls.append(("begin", mode))
@@ -104,7 +104,8 @@ class GraphBuilder:
     def end_building(self):
         calls.append(("end",))
         if FAILING_CAPTURES:
-            raise RuntimeError(FAILING_CAPTURES.pop())
+            self._failure = FAILING_CAPTURES.pop()
+            raise RuntimeError(self._failure)
         return self
 
     def complete(self):
@@ -113,6 +114,8 @@ class GraphBuilder:
 
     def close(self):
         calls.append(("close",))
+        if self._failure:
+            raise RuntimeError(self._failure)
 
 
 class Graph:

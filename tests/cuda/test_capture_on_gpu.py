@@ -171,6 +171,7 @@ REFUSED = {
     "a constant": lambda v: constant_on_gpu([1.0, 2.0]),
     "rows of the host": lambda v: tf.scatter_add(v, [0, 1], 1.0),
     "positions of the host": lambda v: tf.scatter_nd_add(v, [[0]], 1.0),
+    "an export": lambda v: v.__dlpack__(),
     "waiting": lambda v: tf.synchronize(),
     "a stream": lambda v: tf.cuda.stream().__enter__(),
     "another capture": lambda v: tf.cuda.capture().__enter__(),

@@ -58,7 +58,7 @@ class CudaGraph:
         status.raise_pending(self._device)
         with self._lock:
             stream = current_stream()
-            if self._last_stream is not None and self._last_stream is not stream:
+            if self._last_stream not in (None, stream):
                 stream.wait(self._last_stream)
             for prepare in recording.before_replay:
                 prepare()

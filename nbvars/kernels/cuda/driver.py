@@ -26,6 +26,7 @@ from nbvars.kernels.cuda.binaries import machine_code
 from nbvars.kernels.cuda.compiling import entry_of
 from nbvars.kernels.cuda.signature import Signature
 from nbvars.kernels.cuda.streams import current_stream, memory_stream, set_default_stream
+from nbvars.locks import ForkSafeLock
 
 set_default_stream(LEGACY_DEFAULT_STREAM)
 
@@ -187,9 +188,15 @@ def set_to_zero(device: int, address: int, num_bytes: int) -> None:
 
 
 def synchronize(device: int) -> None:
-    """Wait for all work of a device."""
+    """Wait for all work of a device; while some thread captures, for that of this thread and of the default stream."""
     expect_device(device)
-    _devices()[device].sync()
+    with _capturing:
+        if not _captures:
+            _devices()[device].sync()
+            return
+    # The driver takes it for an error to wait for a device of which a stream is captured.
+    for stream in {LEGACY_DEFAULT_STREAM, current_stream()}:
+        stream.sync()
 
 
 def new_stream(device: int) -> Any:
@@ -228,11 +235,18 @@ def have_stream_number_wait(device: int, number: int) -> None:
         _stream_of(number).wait(current_stream())
 
 
+_capturing = ForkSafeLock()
+_captures: set[Any] = set()
+
+
 def begin_capture(device: int) -> Any:
     """Return a capture: what its ``stream`` is asked for from now on becomes a graph, and is not done."""
     expect_device(device)
-    # Other threads, the memory pool, and the loading of kernels are not in the way of a relaxed capture.
-    return _devices()[device].create_graph_builder().begin_building("relaxed")
+    with _capturing:
+        # Other threads, the memory pool, and the loading of kernels are not in the way of a relaxed capture.
+        capture = _devices()[device].create_graph_builder().begin_building("relaxed")
+        _captures.add(capture)
+    return capture
 
 
 def end_capture(capture: Any) -> Any:
@@ -246,14 +260,21 @@ def end_capture(capture: Any) -> Any:
     except Exception as error:
         raise InternalError(None, None, message("capture", "the driver failed", error, "a graph")) from error
     finally:
-        capture.close()
+        _close(capture)
 
 
 def abandon_capture(capture: Any) -> None:
     """End a capture, of which nothing stays."""
-    with contextlib.suppress(Exception):  # the driver's word on a capture that has failed already
+    with contextlib.suppress(Exception):
         capture.end_building()
-    capture.close()
+    _close(capture)
+
+
+def _close(capture: Any) -> None:
+    # Of a capture that has failed ``end_building`` only says so: it is this that ends it, and it says so, too.
+    with contextlib.suppress(Exception):
+        capture.close()
+    _captures.discard(capture)
 
 
 def launch_graph(device: int, graph: Any) -> None:

@@ -249,6 +249,31 @@ def test_settings_of_a_captured_step_are_sent_when_they_change():
     """)
 
 
+def test_other_threads_wait_for_streams_while_one_captures():
+    run_on_stub("""
+        import threading
+        with tf.device("/gpu:0"):
+            v = tf.Variable(np.zeros(8, np.float32))
+
+        def wait():
+            stub.calls.clear()
+            with tf.cuda.stream():
+                tf.synchronize("/gpu:0")
+
+        def in_a_thread():
+            thread = threading.Thread(target=wait)
+            thread.start()
+            thread.join()
+            return sorted(call for call in stub.calls if call[0] in ("sync", "synchronize"))
+
+        assert in_a_thread() == [("synchronize", 0)]
+        with tf.cuda.capture():
+            v.assign_add(1.0)
+            assert in_a_thread() == [("sync", 1), ("sync", 64)], stub.calls
+        assert in_a_thread() == [("synchronize", 0)]
+    """)
+
+
 def test_a_capture_that_fails_is_ended():
     run_on_stub("""
         with tf.device("/gpu:0"):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+IS_SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0")
 HAS_NUMBA_CUDA = importlib.util.find_spec("numba_cuda") is not None
 
 Array = np.ndarray[Any, Any]
@@ -26,6 +28,9 @@ def _reason_to_skip() -> str:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here, compiled = Path(__file__).parent, Path(__file__).parent / "compiled"
     reason = _reason_to_skip()
+    for item in items:
+        if here in item.path.parents and item.get_closest_marker("gpu") and IS_SIMULATED:
+            item.add_marker(pytest.mark.skip(reason="needs a GPU: run without NUMBA_ENABLE_CUDASIM"))
     if reason:
         for item in items:
             if here in item.path.parents and compiled not in item.path.parents:

@@ -32,7 +32,7 @@ from nbvars.runtime.arrays import (
 from nbvars.runtime.constants import add_constant, static_value
 from nbvars.runtime.context import current_device
 from nbvars.runtime.cuda_arrays import borrow_on_gpu, is_on_gpu, on_another_device
-from nbvars.runtime.cuda_tensor import BorrowedCudaTensor, CudaTensor, LiveCudaTensor, upload
+from nbvars.runtime.cuda_tensor import BorrowedCudaTensor, CudaTensor, LiveCudaTensor, expect_constant, upload
 from nbvars.runtime.tensor import DTYPE_OF, BorrowedTensor, EagerTensor, LiveTensor, ValueTensor
 from nbvars.runtime.text import as_text, is_text
 from nbvars.shapes import Dimension, TensorShape
@@ -183,6 +183,7 @@ def operand_on_gpu(where: str, value: Any, dtype: DType, device: int) -> Any:
     if there is not None:
         return there._array
     tensor = value_of(value, dtype, where)
+    expect_constant(tensor)
     return upload(tensor, f"/gpu:{device}")._array if tensor._array.ndim else tensor._array
 
 

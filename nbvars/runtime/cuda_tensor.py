@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from nbvars.capturing import expect_no_capture
 from nbvars.checks import message
 from nbvars.dtypes import DType
 from nbvars.runtime.notebook import first_elements, size_of, to_html
-from nbvars.runtime.tensor import DTYPE_OF, EagerTensor, HasValue, ValueTensor
+from nbvars.runtime.tensor import DTYPE_OF, EagerTensor, HasValue, LiveTensor, ValueTensor
 
 if TYPE_CHECKING:
     from nbvars.kernels.cuda.memory import DeviceArray
@@ -153,8 +154,16 @@ def number_of(device: str) -> int:
     return int(device.removeprefix("/gpu:"))
 
 
+def expect_constant(tensor: EagerTensor) -> None:
+    """Raise ``FailedPreconditionError`` if ``tensor`` is a variable of the host, and a step is being captured."""
+    if isinstance(tensor, LiveTensor):
+        expect_no_capture("CUDA", "a variable of the host would be the same at each replay", "have it on the GPU")
+
+
 def upload(tensor: EagerTensor, device: str) -> CudaTensor:
     """Return a copy of ``tensor`` on a GPU."""
     from nbvars.kernels.cuda.memory import to_device
+
+    expect_constant(tensor)
 
     return CudaTensor._wrap(to_device(np.asarray(tensor._array), number_of(device)))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nbvars.capturing import expect_no_capture
 from nbvars.checks import message
 from nbvars.graph.graph import Graph, get_default_graph
 from nbvars.graph.keys import GraphKeys
@@ -18,6 +19,7 @@ from nbvars.ops.math_ops import minimum
 from nbvars.runtime.building import entered
 from nbvars.runtime.context import beside
 from nbvars.runtime.conversion import convert_to_tensor
+from nbvars.runtime.cuda_tensor import HasDeviceValue
 from nbvars.variables.collections import moving_average_variables, trainable_variables
 from nbvars.variables.variable import Variable
 
@@ -131,6 +133,9 @@ class ExponentialMovingAverage:
         decay = convert_to_tensor(self._decay, "float32")
         if self._num_updates is None:
             return decay
+        if not isinstance(self._num_updates, (Symbolic, HasDeviceValue)):
+            wrong = "num_updates would be the same at each replay"
+            expect_no_capture(f"{self._name}.apply", wrong, "have it on the GPU")
         count = cast(self._num_updates, "float32")
         return minimum(decay, (1.0 + count) / (10.0 + count))
 

@@ -171,6 +171,9 @@ REFUSED = {
     "a constant": lambda v: constant_on_gpu([1.0, 2.0]),
     "rows of the host": lambda v: tf.scatter_add(v, [0, 1], 1.0),
     "positions of the host": lambda v: tf.scatter_nd_add(v, [[0]], 1.0),
+    "a variable of the host": lambda v: v.assign_add(tf.Variable(1.0)),
+    "an op of a variable of the host": lambda v: v * tf.Variable(2.0),
+    "an average that counts on the host": lambda v: tf.train.ExponentialMovingAverage(0.5, tf.Variable(3)).apply([v]),
     "an export": lambda v: v.__dlpack__(),
     "waiting": lambda v: tf.synchronize(),
     "a stream": lambda v: tf.cuda.stream().__enter__(),
@@ -217,6 +220,23 @@ def test_what_the_gpu_alone_cannot_do_is_refused_and_nothing_changed(what, is_ca
     assert variable.numpy().tolist() == [1, 2]
     variable.assign_add(1.0)  # at once, as before
     assert variable.numpy().tolist() == [2, 3]
+
+
+def test_averages_that_count_on_the_gpu_are_captured():
+    variable, count = on_gpu([1.0]), on_gpu(0)
+    average = tf.train.ExponentialMovingAverage(0.5, count)
+    average.apply([variable])
+    with tf.cuda.capture() as graph:
+        variable.assign_add(1.0)
+        count.assign_add(1)
+        average.apply([variable])
+    for _ in range(2):
+        graph.replay()
+    expected = 1.0
+    for k in (1, 2):
+        decay = min(0.5, (1 + k) / (10 + k))
+        expected = decay * expected + (1 - decay) * (1.0 + k)
+    np.testing.assert_allclose(average.average(variable).numpy(), [expected], rtol=1e-6)
 
 
 def test_counting_for_the_host_is_refused_before_anything_is_counted():

@@ -8,6 +8,7 @@ from pathlib import Path
 # Numba reads this when it is imported. Kept between runs, and shared by the processes of one run.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(__file__).parent.parent / ".numba_cache"))
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -24,6 +25,10 @@ hypothesis.settings.register_profile(
     "nbvars", derandomize=True, deadline=None, max_examples=60, database=None, print_blob=False
 )
 hypothesis.settings.load_profile("nbvars")
+
+# A shell starts its background jobs with Ctrl-C ignored: the tests that interrupt something would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Array = np.ndarray[Any, Any]
 

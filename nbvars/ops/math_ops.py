@@ -24,6 +24,8 @@ from nbvars.ops.rows import (
     NUMERIC,
     REAL,
     SIGNED,
+    Binary,
+    Unary,
     binary,
     check_no_zero,
     unary,
@@ -77,60 +79,70 @@ def _real_part(dtype: DType) -> DType:
     return dtype.real_dtype
 
 
-add = binary("add", "AddV2", np.add, NUMERIC, "Add two tensors.")
-subtract = binary("subtract", "Sub", np.subtract, NUMERIC, "Subtract ``y`` from ``x``.")
-multiply = binary("multiply", "Mul", np.multiply, NUMERIC, "Multiply two tensors, element by element.")
-_real_div = binary("truediv", "RealDiv", np.divide, FLOATING_OR_COMPLEX, "Divide ``x`` by ``y``.")
-floordiv = binary(
+add: Binary = binary("add", "AddV2", np.add, NUMERIC, "Add two tensors.")
+subtract: Binary = binary("subtract", "Sub", np.subtract, NUMERIC, "Subtract ``y`` from ``x``.")
+multiply: Binary = binary("multiply", "Mul", np.multiply, NUMERIC, "Multiply two tensors, element by element.")
+_real_div: Binary = binary("truediv", "RealDiv", np.divide, FLOATING_OR_COMPLEX, "Divide ``x`` by ``y``.")
+floordiv: Binary = binary(
     "floordiv",
     "FloorDiv",
     widened(_floordiv),
     REAL,
     "Divide and round down; 0 as an integer divisor is an error.",
 )
-mod = binary("mod", "FloorMod", _mod, REAL, "Return the remainder of ``floordiv``; it has the sign of ``y``.")
-pow = binary("pow", "Pow", _pow, NUMERIC, "Raise ``x`` to the power ``y``; integers have no negative powers.")
-maximum = binary("maximum", "Maximum", np.maximum, REAL, "Return the larger of two elements, NaN if one is NaN.")
-minimum = binary("minimum", "Minimum", np.minimum, REAL, "Return the smaller of two elements, NaN if one is NaN.")
+mod: Binary = binary("mod", "FloorMod", _mod, REAL, "Return the remainder of ``floordiv``; it has the sign of ``y``.")
+pow: Binary = binary("pow", "Pow", _pow, NUMERIC, "Raise ``x`` to the power ``y``; integers have no negative powers.")
+maximum: Binary = binary(
+    "maximum", "Maximum", np.maximum, REAL, "Return the larger of two elements, NaN if one is NaN."
+)
+minimum: Binary = binary(
+    "minimum", "Minimum", np.minimum, REAL, "Return the smaller of two elements, NaN if one is NaN."
+)
 
-equal = binary("equal", "Equal", np.equal, ANY, "Return where ``x == y``.", dtypes.bool_)
-not_equal = binary("not_equal", "NotEqual", np.not_equal, ANY, "Return where ``x != y``.", dtypes.bool_)
-less = binary("less", "Less", np.less, REAL, "Return where ``x < y``.", dtypes.bool_)
-less_equal = binary("less_equal", "LessEqual", np.less_equal, REAL, "Return where ``x <= y``.", dtypes.bool_)
-greater = binary("greater", "Greater", np.greater, REAL, "Return where ``x > y``.", dtypes.bool_)
-greater_equal = binary(
+equal: Binary = binary("equal", "Equal", np.equal, ANY, "Return where ``x == y``.", dtypes.bool_)
+not_equal: Binary = binary("not_equal", "NotEqual", np.not_equal, ANY, "Return where ``x != y``.", dtypes.bool_)
+less: Binary = binary("less", "Less", np.less, REAL, "Return where ``x < y``.", dtypes.bool_)
+less_equal: Binary = binary("less_equal", "LessEqual", np.less_equal, REAL, "Return where ``x <= y``.", dtypes.bool_)
+greater: Binary = binary("greater", "Greater", np.greater, REAL, "Return where ``x > y``.", dtypes.bool_)
+greater_equal: Binary = binary(
     "greater_equal", "GreaterEqual", np.greater_equal, REAL, "Return where ``x >= y``.", dtypes.bool_
 )
 
-logical_and = binary("logical_and", "LogicalAnd", np.logical_and, BOOL, "Return where both are true.")
-logical_or = binary("logical_or", "LogicalOr", np.logical_or, BOOL, "Return where one or both are true.")
-logical_xor = binary("logical_xor", "LogicalXor", np.logical_xor, BOOL, "Return where exactly one is true.")
-logical_not = unary("logical_not", "LogicalNot", np.logical_not, BOOL, "Return where ``x`` is false.")
-_bitwise_and = binary("bitwise_and", "BitwiseAnd", np.bitwise_and, INTEGER, "Return the common bits.")
-_bitwise_or = binary("bitwise_or", "BitwiseOr", np.bitwise_or, INTEGER, "Return the bits of both.")
-_bitwise_xor = binary("bitwise_xor", "BitwiseXor", np.bitwise_xor, INTEGER, "Return the bits of one only.")
-_bitwise_invert = unary("invert", "Invert", np.invert, INTEGER, "Flip all bits.")
+logical_and: Binary = binary("logical_and", "LogicalAnd", np.logical_and, BOOL, "Return where both are true.")
+logical_or: Binary = binary("logical_or", "LogicalOr", np.logical_or, BOOL, "Return where one or both are true.")
+logical_xor: Binary = binary("logical_xor", "LogicalXor", np.logical_xor, BOOL, "Return where exactly one is true.")
+logical_not: Unary = unary("logical_not", "LogicalNot", np.logical_not, BOOL, "Return where ``x`` is false.")
+_bitwise_and: Binary = binary("bitwise_and", "BitwiseAnd", np.bitwise_and, INTEGER, "Return the common bits.")
+_bitwise_or: Binary = binary("bitwise_or", "BitwiseOr", np.bitwise_or, INTEGER, "Return the bits of both.")
+_bitwise_xor: Binary = binary("bitwise_xor", "BitwiseXor", np.bitwise_xor, INTEGER, "Return the bits of one only.")
+_bitwise_invert: Unary = unary("invert", "Invert", np.invert, INTEGER, "Flip all bits.")
 
-abs = unary("abs", "Abs", np.absolute, NUMERIC, "Return the absolute value, real for a complex ``x``.", _real_part)
-negative = unary("negative", "Neg", np.negative, SIGNED, "Return ``-x``.")
-sign = unary("sign", "Sign", np.sign, SIGNED, "Return -1, 0 or 1, or ``x / abs(x)`` for a complex ``x``.")
-square = unary("square", "Square", np.square, NUMERIC, "Return ``x * x``.")
-sqrt = unary("sqrt", "Sqrt", np.sqrt, FLOATING_OR_COMPLEX, "Return the square root, NaN below zero.")
-reciprocal = unary("reciprocal", "Reciprocal", widened(np.reciprocal), FLOATING_OR_COMPLEX, "Return ``1 / x``.")
-rsqrt = unary("rsqrt", "Rsqrt", widened(lambda x: 1 / np.sqrt(x)), FLOATING_OR_COMPLEX, "Return ``1 / sqrt(x)``.")
-exp = unary("exp", "Exp", widened(np.exp), FLOATING_OR_COMPLEX, "Compute e**x, element by element.")
-expm1 = unary("expm1", "Expm1", widened(np.expm1), FLOATING_OR_COMPLEX, "Compute e**x - 1, exact near 0.")
-log = unary("log", "Log", widened(np.log), FLOATING_OR_COMPLEX, "Compute the natural logarithm; that of 0 is -inf.")
-log1p = unary("log1p", "Log1p", widened(np.log1p), FLOATING_OR_COMPLEX, "Compute log(1 + x), exact near 0.")
-sin = unary("sin", "Sin", widened(np.sin), FLOATING_OR_COMPLEX, "Compute the sine of ``x`` in radians.")
-cos = unary("cos", "Cos", widened(np.cos), FLOATING_OR_COMPLEX, "Compute the cosine of ``x`` in radians.")
-tanh = unary("tanh", "Tanh", widened(np.tanh), FLOATING_OR_COMPLEX, "Compute the hyperbolic tangent.")
-floor = unary("floor", "Floor", np.floor, FLOATING, "Return the largest integer that is not above ``x``.")
-ceil = unary("ceil", "Ceil", np.ceil, FLOATING, "Return the smallest integer that is not below ``x``.")
-round = unary("round", "Round", _round, REAL, "Round to the nearest integer, halves to the even one.")
-is_nan = unary("is_nan", "IsNan", np.isnan, FLOATING, "Return where ``x`` is NaN.", dtypes.bool_)
-is_inf = unary("is_inf", "IsInf", np.isinf, FLOATING, "Return where ``x`` is infinite.", dtypes.bool_)
-is_finite = unary(
+abs: Unary = unary(
+    "abs", "Abs", np.absolute, NUMERIC, "Return the absolute value, real for a complex ``x``.", _real_part
+)
+negative: Unary = unary("negative", "Neg", np.negative, SIGNED, "Return ``-x``.")
+sign: Unary = unary("sign", "Sign", np.sign, SIGNED, "Return -1, 0 or 1, or ``x / abs(x)`` for a complex ``x``.")
+square: Unary = unary("square", "Square", np.square, NUMERIC, "Return ``x * x``.")
+sqrt: Unary = unary("sqrt", "Sqrt", np.sqrt, FLOATING_OR_COMPLEX, "Return the square root, NaN below zero.")
+reciprocal: Unary = unary("reciprocal", "Reciprocal", widened(np.reciprocal), FLOATING_OR_COMPLEX, "Return ``1 / x``.")
+rsqrt: Unary = unary(
+    "rsqrt", "Rsqrt", widened(lambda x: 1 / np.sqrt(x)), FLOATING_OR_COMPLEX, "Return ``1 / sqrt(x)``."
+)
+exp: Unary = unary("exp", "Exp", widened(np.exp), FLOATING_OR_COMPLEX, "Compute e**x, element by element.")
+expm1: Unary = unary("expm1", "Expm1", widened(np.expm1), FLOATING_OR_COMPLEX, "Compute e**x - 1, exact near 0.")
+log: Unary = unary(
+    "log", "Log", widened(np.log), FLOATING_OR_COMPLEX, "Compute the natural logarithm; that of 0 is -inf."
+)
+log1p: Unary = unary("log1p", "Log1p", widened(np.log1p), FLOATING_OR_COMPLEX, "Compute log(1 + x), exact near 0.")
+sin: Unary = unary("sin", "Sin", widened(np.sin), FLOATING_OR_COMPLEX, "Compute the sine of ``x`` in radians.")
+cos: Unary = unary("cos", "Cos", widened(np.cos), FLOATING_OR_COMPLEX, "Compute the cosine of ``x`` in radians.")
+tanh: Unary = unary("tanh", "Tanh", widened(np.tanh), FLOATING_OR_COMPLEX, "Compute the hyperbolic tangent.")
+floor: Unary = unary("floor", "Floor", np.floor, FLOATING, "Return the largest integer that is not above ``x``.")
+ceil: Unary = unary("ceil", "Ceil", np.ceil, FLOATING, "Return the smallest integer that is not below ``x``.")
+round: Unary = unary("round", "Round", _round, REAL, "Round to the nearest integer, halves to the even one.")
+is_nan: Unary = unary("is_nan", "IsNan", np.isnan, FLOATING, "Return where ``x`` is NaN.", dtypes.bool_)
+is_inf: Unary = unary("is_inf", "IsInf", np.isinf, FLOATING, "Return where ``x`` is infinite.", dtypes.bool_)
+is_finite: Unary = unary(
     "is_finite",
     "IsFinite",
     np.isfinite,

@@ -11,7 +11,7 @@ from nbvars.checks import expect_dtype_in, message
 from nbvars.graph.tensor import Tensor, TensorValue
 from nbvars.ops.array_functions import extreme
 from nbvars.ops.legacy_arguments import renamed
-from nbvars.ops.rows import FLOATING, FLOATING_OR_COMPLEX, NUMERIC, REAL, unary, widened
+from nbvars.ops.rows import FLOATING, FLOATING_OR_COMPLEX, NUMERIC, REAL, Unary, unary, widened
 from nbvars.ops.shape_rules import as_int, check_rank_at_least, check_same_dtype, merge_shapes, normal_axis
 from nbvars.runtime.conversion import match
 from nbvars.runtime.definition import Array, OpDefinition, TensorSpec
@@ -52,12 +52,16 @@ def _log_softmax(x: Array, axis: int) -> Any:
     return shifted - np.log(np.add.reduce(np.exp(shifted), axis, keepdims=True))
 
 
-sigmoid = unary("sigmoid", "Sigmoid", widened(_sigmoid), FLOATING_OR_COMPLEX, "Compute 1 / (1 + e**-x).")
-relu = unary("relu", "Relu", _relu, REAL, "Return ``max(x, 0)``.")
-relu6 = unary("relu6", "Relu6", _relu6, REAL, "Return ``min(max(x, 0), 6)``.")
-elu = unary("elu", "Elu", widened(_elu), FLOATING, "Return ``x``, or e**x - 1 below zero.")
-softplus = unary("softplus", "Softplus", widened(_softplus), FLOATING, "Compute log(1 + e**x), without overflow.")
-softsign = unary("softsign", "Softsign", widened(lambda x: x / (1 + np.abs(x))), FLOATING, "Return x / (1 + abs(x)).")
+sigmoid: Unary = unary("sigmoid", "Sigmoid", widened(_sigmoid), FLOATING_OR_COMPLEX, "Compute 1 / (1 + e**-x).")
+relu: Unary = unary("relu", "Relu", _relu, REAL, "Return ``max(x, 0)``.")
+relu6: Unary = unary("relu6", "Relu6", _relu6, REAL, "Return ``min(max(x, 0), 6)``.")
+elu: Unary = unary("elu", "Elu", widened(_elu), FLOATING, "Return ``x``, or e**x - 1 below zero.")
+softplus: Unary = unary(
+    "softplus", "Softplus", widened(_softplus), FLOATING, "Compute log(1 + e**x), without overflow."
+)
+softsign: Unary = unary(
+    "softsign", "Softsign", widened(lambda x: x / (1 + np.abs(x))), FLOATING, "Return x / (1 + abs(x))."
+)
 
 
 def _softmax_definition(name: str, op_type: str, compute: Callable[..., Any]) -> OpDefinition:

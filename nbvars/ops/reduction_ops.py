@@ -15,7 +15,7 @@ from nbvars.errors import InvalidArgumentError
 from nbvars.graph.tensor import Tensor, TensorValue
 from nbvars.ops.array_functions import extreme, highest, lowest
 from nbvars.ops.legacy_arguments import renamed
-from nbvars.ops.rows import BOOL, FLOATING, INTEGER, NUMERIC, REAL, Dtypes, reduced_shape, reduction, widened
+from nbvars.ops.rows import BOOL, FLOATING, INTEGER, NUMERIC, REAL, Dtypes, Reduction, reduced_shape, reduction, widened
 from nbvars.ops.shape_rules import as_int, normal_axis
 from nbvars.runtime.definition import Array, OpDefinition, TensorSpec
 from nbvars.runtime.dispatch import apply_op
@@ -76,24 +76,32 @@ def _logsumexp(x: Array, axis: _Axes, keepdims: bool) -> Any:
     return result if keepdims else result.reshape(reduced_shape("reduce_logsumexp", x.shape, axis, False))
 
 
-reduce_sum = reduction("reduce_sum", "Sum", widened(_sum), NUMERIC, "Add up the elements of some axes, or of all.")
-reduce_prod = reduction(
+reduce_sum: Reduction = reduction(
+    "reduce_sum", "Sum", widened(_sum), NUMERIC, "Add up the elements of some axes, or of all."
+)
+reduce_prod: Reduction = reduction(
     "reduce_prod", "Prod", widened(_prod), NUMERIC, "Multiply the elements of some axes, or of all."
 )
-reduce_mean = reduction(
+reduce_mean: Reduction = reduction(
     "reduce_mean",
     "Mean",
     widened(_mean),
     NUMERIC,
     "Average some axes, or all; that of integers rounds towards zero.",
 )
-reduce_max = reduction("reduce_max", "Max", _max, REAL, "Return the largest element of some axes, or of all.")
-reduce_min = reduction("reduce_min", "Min", _min, REAL, "Return the smallest element of some axes, or of all.")
-reduce_any = reduction("reduce_any", "Any", _any, BOOL, "Return whether any element of some axes, or of all, is true.")
-reduce_all = reduction(
+reduce_max: Reduction = reduction(
+    "reduce_max", "Max", _max, REAL, "Return the largest element of some axes, or of all."
+)
+reduce_min: Reduction = reduction(
+    "reduce_min", "Min", _min, REAL, "Return the smallest element of some axes, or of all."
+)
+reduce_any: Reduction = reduction(
+    "reduce_any", "Any", _any, BOOL, "Return whether any element of some axes, or of all, is true."
+)
+reduce_all: Reduction = reduction(
     "reduce_all", "All", _all, BOOL, "Return whether all elements of some axes, or of all, are true."
 )
-reduce_logsumexp = reduction(
+reduce_logsumexp: Reduction = reduction(
     "reduce_logsumexp",
     "LogSumExp",
     widened(_logsumexp),

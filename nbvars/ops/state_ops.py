@@ -177,23 +177,31 @@ def _like(model: RowUpdate, op: str, doc: str) -> RowUpdate:
     return update
 
 
-scatter_add = _like(scatter_sub, "scatter_add", "Add slices of ``updates`` to rows of ``ref``.")
-scatter_update = _like(
+scatter_add: RowUpdate = _like(scatter_sub, "scatter_add", "Add slices of ``updates`` to rows of ``ref``.")
+scatter_update: RowUpdate = _like(
     scatter_sub,
     "scatter_update",
     "Replace rows of ``ref`` by slices of ``updates``; the last of several for one row stays.",
 )
-scatter_mul = _like(scatter_sub, "scatter_mul", "Multiply rows of ``ref`` by slices of ``updates``.")
-scatter_div = _like(
+scatter_mul: RowUpdate = _like(scatter_sub, "scatter_mul", "Multiply rows of ``ref`` by slices of ``updates``.")
+scatter_div: RowUpdate = _like(
     scatter_sub,
     "scatter_div",
     "Divide rows of ``ref`` by slices of ``updates``.\n\nIntegers round towards zero; 0 as an integer divisor is an "
     "``InvalidArgumentError``, and nothing is written.",
 )
-scatter_min = _like(scatter_sub, "scatter_min", "Keep the smaller of rows of ``ref`` and ``updates``, NaN if one is.")
-scatter_max = _like(scatter_sub, "scatter_max", "Keep the larger of rows of ``ref`` and ``updates``, NaN if one is.")
-scatter_nd_add = _like(scatter_nd_sub, "scatter_nd_add", "Add slices of ``updates`` to ``ref`` at positions.")
-scatter_nd_update = _like(scatter_nd_sub, "scatter_nd_update", "Replace slices of ``ref`` at positions by ``updates``.")
+scatter_min: RowUpdate = _like(
+    scatter_sub, "scatter_min", "Keep the smaller of rows of ``ref`` and ``updates``, NaN if one is."
+)
+scatter_max: RowUpdate = _like(
+    scatter_sub, "scatter_max", "Keep the larger of rows of ``ref`` and ``updates``, NaN if one is."
+)
+scatter_nd_add: RowUpdate = _like(
+    scatter_nd_sub, "scatter_nd_add", "Add slices of ``updates`` to ``ref`` at positions."
+)
+scatter_nd_update: RowUpdate = _like(
+    scatter_nd_sub, "scatter_nd_update", "Replace slices of ``ref`` at positions by ``updates``."
+)
 
 
 def batch_scatter_update(

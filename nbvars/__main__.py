@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import nbvars
 
@@ -61,6 +61,11 @@ def _make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _refuse(options: argparse.Namespace, error: Exception) -> NoReturn:
+    parser: argparse.ArgumentParser = options.parser
+    parser.error(str(error))
+
+
 def _info(options: argparse.Namespace) -> None:
     import json
 
@@ -69,7 +74,7 @@ def _info(options: argparse.Namespace) -> None:
     try:
         info = gather_info()
     except ValueError as error:  # NBVARS_NUM_THREADS
-        options.parser.error(str(error))
+        _refuse(options, error)
     print(json.dumps(info, indent=2) if options.json else format_info(info))
 
 
@@ -82,26 +87,27 @@ def _warmup(options: argparse.Namespace) -> None:
     try:
         done = warmup(chosen, ops)
     except (TypeError, ValueError) as error:
-        options.parser.error(str(error))
+        _refuse(options, error)
     print(f"{done.num_compiled} kernels compiled, {done.num_loaded} found in the cache, in {done.seconds:.1f} s")
 
 
 def _demo(options: argparse.Namespace) -> None:
     from nbvars import demo, loss_plot
 
+    parser: argparse.ArgumentParser = options.parser
     try:
         if options.threads is not None:
             nbvars.set_num_threads(options.threads)
         nbvars.get_num_threads()  # a bad NBVARS_NUM_THREADS shows here
     except ValueError as error:
-        options.parser.error(str(error))
+        _refuse(options, error)
     try:
         # Whatever can be wrong with files and libraries comes up here, before any training.
         if options.save_plot is not None:
             loss_plot.expect_plottable(options.save_plot)
         corpus = demo.load_corpus(options.text, options.quick)
     except (ImportError, OSError, ValueError) as error:
-        options.parser.exit(1, f"{options.parser.prog}: error: {error}\n")
+        parser.exit(1, f"{parser.prog}: error: {error}\n")
     demo.run(corpus, options.quick, options.seed, options.save_plot)
 
 

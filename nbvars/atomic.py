@@ -34,7 +34,7 @@ __all__ = ["add", "compare_and_swap", "max", "min", "sub"]
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return the function in compiled code, for callers in Python."""
     name = f"atomic.{function.__name__}"
-    if config.DISABLE_JIT:
+    if config.DISABLE_JIT:  # pyright: ignore[reportAttributeAccessIssue] - Numba sets it by its name
         raise RuntimeError(message(name, "nothing is atomic without the JIT", "NUMBA_DISABLE_JIT=1", "it unset or 0"))
 
     def call(ref, index, *values):  # type: ignore[no-untyped-def]

@@ -6,10 +6,11 @@ Both ``tf = tf.compat.v1`` and ``import nbvars.compat.v1 as tf`` work.
 from __future__ import annotations
 
 import sys
+from types import ModuleType
 
 from nbvars.graph.mode import disable_eager_execution, enable_eager_execution
 
-v1 = sys.modules["nbvars"]
+v1: ModuleType = sys.modules["nbvars"]
 # Here the import system looks a module up first.
 sys.modules[f"{__name__}.v1"] = v1
 

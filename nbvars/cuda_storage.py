@@ -26,7 +26,7 @@ class CudaStorage:
 
     def __init__(self, array: DeviceArray) -> None:
         # ``array`` is this storage's own from now on.
-        self.array = array
+        self.array: DeviceArray = array
         self._mutex = ForkSafeLock()
 
     def locked(self) -> ForkSafeLock:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import builtins
-from typing import Any, Final, NoReturn, final
+from typing import TYPE_CHECKING, Any, Final, NoReturn, final
 
 import ml_dtypes
 import numpy as np
@@ -120,7 +120,11 @@ class DType:
 
     # Types are keys of the tables that every call goes through, so the hash is the built-in one by identity;
     # the price is that a name, though equal, finds nothing in such a table.
-    __hash__ = object.__hash__
+    if TYPE_CHECKING:
+
+        def __hash__(self) -> int: ...
+    else:
+        __hash__ = object.__hash__
 
     def __repr__(self) -> str:
         return f"nbvars.{self.name}"

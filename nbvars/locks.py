@@ -30,7 +30,7 @@ class ForkSafeLock(_RLock):  # type: ignore[misc]
 
 _alive: weakref.WeakSet[ForkSafeLock] = weakref.WeakSet()
 
-importing = threading.RLock()
+importing: threading.RLock = threading.RLock()
 """Held around the import of a library at its first use. A fork waits until that is done: Python's own lock of a module
 that another thread is importing stays locked in the child, which would wait for it for ever.
 """

@@ -24,7 +24,7 @@ _MATH = """
     reduce_min reduce_prod reduce_sum round rsqrt sigmoid sign sin softmax sqrt square subtract tanh truediv
 """
 
-math = _namespace(
+math: ModuleType = _namespace(
     "math",
     "Mathematics element by element, and reductions: functions of the library by the same names.",
     {
@@ -35,7 +35,7 @@ math = _namespace(
     },
 )
 
-random = _namespace(
+random: ModuleType = _namespace(
     "random",
     "Random tensors: ``random.normal`` is ``random_normal``, and so on.",
     {
@@ -47,7 +47,7 @@ random = _namespace(
     },
 )
 
-linalg = _namespace(
+linalg: ModuleType = _namespace(
     "linalg",
     "Linear algebra: products, norms and decompositions.",
     {"eye": ops.eye, "matmul": ops.matmul, "norm": ops.norm, "qr": qr, "tensordot": ops.tensordot},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, SupportsIndex, overload
+from typing import Any, ClassVar, Final, SupportsIndex, TypeAlias, overload
 
 import numpy as np
 
@@ -48,7 +48,7 @@ def _number(value: object) -> Any:
     return NotImplemented if number is None else number
 
 
-_Operator = Callable[["Dimension", object], Any]
+_Operator: TypeAlias = Callable[["Dimension", object], Any]
 
 
 def _comparison(relation: Callable[[int, int], bool]) -> _Operator:
@@ -122,23 +122,23 @@ class Dimension:
             raise TypeError(message("Dimension", "an unknown size has no number", self, "a known size"))
         return self._value
 
-    __eq__ = _comparison(operator.eq)
-    __ne__ = _comparison(operator.ne)
-    __lt__ = _comparison(operator.lt)
-    __le__ = _comparison(operator.le)
-    __gt__ = _comparison(operator.gt)
-    __ge__ = _comparison(operator.ge)
+    __eq__: ClassVar[_Operator] = _comparison(operator.eq)
+    __ne__: ClassVar[_Operator] = _comparison(operator.ne)
+    __lt__: ClassVar[_Operator] = _comparison(operator.lt)
+    __le__: ClassVar[_Operator] = _comparison(operator.le)
+    __gt__: ClassVar[_Operator] = _comparison(operator.gt)
+    __ge__: ClassVar[_Operator] = _comparison(operator.ge)
 
-    __add__ = _arithmetic(operator.add)
-    __sub__ = _arithmetic(operator.sub)
-    __mul__ = _arithmetic(operator.mul)
-    __floordiv__ = _arithmetic(operator.floordiv)
-    __mod__ = _arithmetic(operator.mod)
-    __radd__ = _arithmetic(operator.add, is_reflected=True)
-    __rsub__ = _arithmetic(operator.sub, is_reflected=True)
-    __rmul__ = _arithmetic(operator.mul, is_reflected=True)
-    __rfloordiv__ = _arithmetic(operator.floordiv, is_reflected=True)
-    __rmod__ = _arithmetic(operator.mod, is_reflected=True)
+    __add__: ClassVar[_Operator] = _arithmetic(operator.add)
+    __sub__: ClassVar[_Operator] = _arithmetic(operator.sub)
+    __mul__: ClassVar[_Operator] = _arithmetic(operator.mul)
+    __floordiv__: ClassVar[_Operator] = _arithmetic(operator.floordiv)
+    __mod__: ClassVar[_Operator] = _arithmetic(operator.mod)
+    __radd__: ClassVar[_Operator] = _arithmetic(operator.add, is_reflected=True)
+    __rsub__: ClassVar[_Operator] = _arithmetic(operator.sub, is_reflected=True)
+    __rmul__: ClassVar[_Operator] = _arithmetic(operator.mul, is_reflected=True)
+    __rfloordiv__: ClassVar[_Operator] = _arithmetic(operator.floordiv, is_reflected=True)
+    __rmod__: ClassVar[_Operator] = _arithmetic(operator.mod, is_reflected=True)
 
     def __hash__(self) -> int:
         return hash(self._value)

@@ -7,7 +7,7 @@ gives back what it held, which a word of the block could not tell from a holder 
 
 from __future__ import annotations
 
-import _posixshmem
+import _posixshmem  # pyright: ignore[reportMissingImports] - private to Python
 import contextlib
 import errno
 import fcntl
@@ -52,7 +52,7 @@ class _Block(mmap.mmap):
 
     mutex: ForkSafeLock
     fd: int
-    holder = 0
+    holder: int = 0
 
     @classmethod
     def of(cls, fd: int, num_bytes: int) -> Self:
@@ -105,6 +105,9 @@ class SharedStorage(CpuStorage):
     """
 
     __slots__ = ("_before", "_block", "described", "name")
+
+    name: str
+    described: dict[str, Any]
 
     def __init__(self, block: _Block, array: npt.NDArray[Any], name: str, described: dict[str, Any]) -> None:
         self._block, self.name, self.described = block, name, described

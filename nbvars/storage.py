@@ -77,10 +77,11 @@ class CpuStorage:
 
     def _hold(self, array: npt.NDArray[Any]) -> None:
         """Have the value in ``array``, and the header describe it."""
-        self.array = array
+        self.array: npt.NDArray[Any] = array
         layout = (*self.array.shape, *self.array.strides)
         self._header = np.zeros(LAYOUT + len(layout) + 1, np.int64)
-        self._header[DATA] = self.data_address = self.array.ctypes.data
+        self.data_address: int = self.array.ctypes.data
+        self._header[DATA] = self.data_address
         self._header[NUM_ITEMS] = self.array.size
         self._header[NUM_LAYOUT_WORDS] = len(layout)
         self._header[KERNELS] = fast_updates(self.array.dtype).table.ctypes.data

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 from nbvars.graph.indexed_slices import IndexedSlices
@@ -23,7 +23,7 @@ class Node(NamedTuple):
     attrs: dict[str, Any]
 
 
-GradientFunction: TypeAlias = Callable[..., Sequence[Gradient] | Gradient]
+GradientFunction: TypeAlias = Callable[..., list[Any] | tuple[Gradient, ...] | Gradient]
 """Takes a ``Node`` and a gradient for each of its outputs; returns one for each input, or that of the only one."""
 
 Table: TypeAlias = dict[str, GradientFunction | None]

@@ -29,7 +29,7 @@ class LockCounter:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.next = 0
+        self.next: int = 0
 
     def count_up_to(self, limit: int) -> int:
         """Return the next count below ``limit``."""

@@ -15,7 +15,7 @@ from nbvars.bench.libraries import library_of, load
 from nbvars.bench.scatter import indices_of
 
 SERIES = ("nbvars", "numpy", "torch fused", "torch", "tensorflow")
-SPARSE_SERIES = {
+SPARSE_SERIES: dict[str, tuple[str, ...]] = {
     "Adagrad": ("nbvars", "numpy", "torch", "tensorflow"),
     "LazyAdam": ("nbvars", "numpy", "torch"),  # TensorFlow's Adam moves all rows
 }

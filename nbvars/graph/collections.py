@@ -6,7 +6,7 @@ import itertools
 import re
 import weakref
 from collections.abc import Iterable, MutableSequence
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from nbvars.checks import message
 from nbvars.graph.names import GRAPH_LOCK
@@ -33,7 +33,7 @@ class Collection(MutableSequence[Any]):
 
     __slots__ = ("_entries",)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
     def __init__(self) -> None:
         # By place, so that a value that dies takes one pop: it may die at any moment, in any thread.
@@ -64,7 +64,7 @@ class Collection(MutableSequence[Any]):
         """Put ``values`` in the place of ``key``, an index or slice; ``None`` takes it out."""
         with GRAPH_LOCK:
             # The values are held until the end: none of them can die between clear and update.
-            living = self._living()
+            living: list[Any] = self._living()
             if values is None:
                 del living[key]
             else:

@@ -22,6 +22,10 @@ class ControlFlowContext:
 
     __slots__ = ("is_loop", "name", "outer")
 
+    name: str
+    outer: ControlFlowContext | None
+    is_loop: bool
+
     def __init__(self, name: str, outer: ControlFlowContext | None, is_loop: bool) -> None:
         self.name = name
         self.outer = outer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias
 
 import numpy.typing as npt
 
@@ -33,7 +33,7 @@ class TensorLike:
 
     # Makes ndarray + tensor call the tensor's __radd__. (Not ``__array_ufunc__ = None``, which would do the
     # same but also forbid np.exp(tensor).)
-    __array_priority__ = 1000.0
+    __array_priority__: float = 1000.0
 
     def _as_tensor(self) -> Tensor:
         """Return the value as a tensor, without a copy."""
@@ -165,15 +165,19 @@ class TensorLike:
     def __ge__(self, other: TensorValue) -> Tensor:
         return OPERATORS["greater_equal"](self, other)
 
-    def __eq__(self, other: Any) -> Any:
+    def __eq__(self, other: Any, /) -> Any:
         return NotImplemented if other is None else OPERATORS["equal"](self, other)
 
-    def __ne__(self, other: Any) -> Any:
+    def __ne__(self, other: Any, /) -> Any:
         return NotImplemented if other is None else OPERATORS["not_equal"](self, other)
 
     # ``==`` compares element by element, so a hash by value would have no use; by identity, tensors can be
     # keys.
-    __hash__ = object.__hash__
+    if TYPE_CHECKING:
+
+        def __hash__(self) -> int: ...
+    else:
+        __hash__ = object.__hash__
 
 
 class Tensor(TensorLike):
@@ -201,9 +205,13 @@ class Symbolic(GraphPart, TensorLike):
     __slots__ = ()
 
     # As in TensorFlow 1, a tensor of a graph equals itself alone: ``x in tensors`` works, ``equal`` compares values.
-    __eq__ = object.__eq__
-    __ne__ = object.__ne__
-    __hash__ = object.__hash__
+    __eq__: ClassVar[Callable[[Any, object], bool]] = object.__eq__
+    __ne__: ClassVar[Callable[[Any, object], bool]] = object.__ne__
+    if TYPE_CHECKING:
+
+        def __hash__(self) -> int: ...
+    else:
+        __hash__ = object.__hash__
 
     def _as_tensor(self) -> GraphTensor:
         """Return the tensor that a run computes."""

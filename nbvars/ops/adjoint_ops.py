@@ -155,7 +155,7 @@ def _prod_gradient(grad: Array, x: Array, axis: tuple[int, ...] | None, keepdims
     """Return the product of all other elements times ``grad``; right for zeros, where a quotient is not."""
     reduced = tuple(range(x.ndim)) if axis is None else tuple(normal_axes("reduce_prod", axis, x.ndim))
     kept = tuple(i for i in range(x.ndim) if i not in reduced)
-    rows = x.transpose(kept + reduced).reshape([x.shape[i] for i in kept] + [-1])
+    rows: Array = x.transpose(kept + reduced).reshape([x.shape[i] for i in kept] + [-1])
     first = array_of_ones((*rows.shape[:-1], 1), x.dtype, x)
     before = np.multiply.accumulate(np.concatenate([first, rows[..., :-1]], -1), axis=-1)
     after = np.multiply.accumulate(np.concatenate([first, rows[..., :0:-1]], -1), axis=-1)[..., ::-1]

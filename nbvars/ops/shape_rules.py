@@ -144,7 +144,7 @@ def normal_axis(op: str, axis: int, rank: int) -> int:
     return axis % rank
 
 
-def normal_axes(op: str, axes: tuple[int, ...], rank: int) -> tuple[int, ...]:
+def normal_axes(op: str, axes: Sequence[int], rank: int) -> tuple[int, ...]:
     """Return ``axes`` counted from the front; ``ValueError`` if one is missing or named twice."""
     normal = tuple(normal_axis(op, axis, rank) for axis in axes)
     if len(set(normal)) != len(normal):

@@ -76,7 +76,7 @@ def _apply_elsewhere(
         made = apply_op(definition, *tensors, name=name, **attrs)
     if definition.op_type in OF_HOST:
         return made
-    return tuple(map(_at_home, made)) if isinstance(made, tuple) else _at_home(made)
+    return cast("Tensor", tuple(map(_at_home, made))) if isinstance(made, tuple) else _at_home(made)
 
 
 def _at_home(tensor: Any) -> Tensor:

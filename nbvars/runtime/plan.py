@@ -83,7 +83,8 @@ class Plan:
                 step(slots)
         except (OpError, ValueError, MemoryError) as error:
             self._raise_if_disabled(slots)
-            raise_for(self._ops[steps.index(step)], error)
+            # A step raised, so there is one.
+            raise_for(self._ops[steps.index(step)], error)  # pyright: ignore[reportPossiblyUnboundVariable]
         try:
             return self._result(slots)
         except FailedPreconditionError:
@@ -117,7 +118,7 @@ class PlanBuilder:
         self.slots: Slots = []
         self.steps: list[Step] = []
         self.step_ops: list[Operation] = []
-        self.computes = False
+        self.computes: bool = False
         self._slot_of: dict[GraphTensor, int] = {}
         # Where the value of a slot is, if not on the CPU, and its copies on other devices.
         self._place_of: dict[int, str] = {}

@@ -24,7 +24,7 @@ class _Listening(threading.local):
         self.recorders: tuple[Recorder, ...] = ()
 
 
-listening = _Listening()
+listening: _Listening = _Listening()
 
 
 def record(definition: OpDefinition, inputs: tuple[Any, ...], attrs: dict[str, Any], outputs: tuple[Any, ...]) -> None:

@@ -21,6 +21,7 @@ from nbvars.runtime.context import beside
 from nbvars.runtime.conversion import convert_to_tensor
 from nbvars.runtime.cuda_tensor import HasDeviceValue
 from nbvars.variables.collections import moving_average_variables, trainable_variables
+from nbvars.variables.graph_variable import GraphVariable
 from nbvars.variables.variable import Variable
 
 
@@ -179,7 +180,7 @@ class ExponentialMovingAverage:
 
 def _key(value: Any) -> Any:
     if isinstance(value, Symbolic):
-        return value._ref() if hasattr(value, "_ref") else value
+        return value._ref() if isinstance(value, GraphVariable) else value
     return id(value)
 
 

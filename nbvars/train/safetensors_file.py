@@ -40,7 +40,7 @@ class SafetensorsReader(CheckpointReader):
             self._tensors = _stored_tensors(header, manifest, len(data))
         except (ValueError, KeyError, TypeError) as error:
             raise damaged(path, "the header is damaged", error, "a checkpoint of nbvars.train.Saver") from error
-        self.global_step = manifest and manifest.global_step
+        self.global_step: int | None = manifest and manifest.global_step
 
 
 def check_format(path: str) -> None:

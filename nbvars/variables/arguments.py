@@ -59,6 +59,6 @@ class Recorded:
         ):
             if value is not None:
                 expect_type("Variable", argument, value, kind, f"a {kind.__name__}")
-        self.use_resource = bool(use_resource)
+        self.use_resource: bool = bool(use_resource)
         self.synchronization = synchronization or VariableSynchronization.AUTO
         self.aggregation = aggregation or VariableAggregation.NONE

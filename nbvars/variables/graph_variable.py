@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from nbvars import dtypes
 from nbvars.checks import message
@@ -44,7 +44,10 @@ class GraphVariable(Symbolic, Variable):
     __slots__ = ("_initializer", "_reference", "_snapshot", "_start")
 
     # To NumPy it is a tensor of a graph: ``x + v`` adds an operation, and ``np.exp(v)`` is a TypeError.
-    __array_ufunc__ = __array_function__ = __dlpack__ = __dlpack_device__ = Absent()
+    __array_ufunc__: Any = Absent()
+    __array_function__: Any = Absent()
+    __dlpack__: Any = Absent()
+    __dlpack_device__: Any = Absent()
 
     def __init__(
         self,
@@ -107,7 +110,7 @@ class GraphVariable(Symbolic, Variable):
         """Take what a ``VariableDef`` names; nothing is added to the graph."""
         parts = parts_of(variable_def, import_scope)
         self._reference, self._initializer, self._snapshot = parts.reference, parts.initializer, parts.snapshot
-        self._start = parts.start  # type: ignore[assignment]
+        self._start = cast("GraphTensor", parts.start)  # ``None`` where the message has none
         self._trainable, self._recorded = parts.trainable, parts.recorded
         self._save_slice_info = parts.save_slice_info
 

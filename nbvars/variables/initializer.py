@@ -63,7 +63,7 @@ class TypedInitializer(Initializer):
     """The attributes, other than the dtype, that the configuration holds."""
 
     def __init__(self, dtype: Any) -> None:
-        self.dtype = self._checked(dtype)
+        self.dtype: DType = self._checked(dtype)
 
     def __call__(self, shape: Sizes, dtype: Any = None, partition_info: PartitionInfo | None = None) -> Tensor:
         sizes = self._sizes(shape)

@@ -125,7 +125,7 @@ class Constant(TypedInitializer):
             expected = "a number, a string, a list, a tuple or an array"
             raise TypeError(message("Constant", "value has the wrong type", type(value).__name__, expected))
         super().__init__(dtype)
-        self.value = value
+        self.value: Any = value
         self._verify_shape = verify_shape
 
     def __call__(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -106,9 +106,13 @@ class PartitionedVariable(TensorLike):
     def __len__(self) -> int:
         return len(self._variable_list)
 
-    __eq__ = object.__eq__
-    __ne__ = object.__ne__
-    __hash__ = object.__hash__
+    __eq__: ClassVar[Callable[[Any, object], bool]] = object.__eq__
+    __ne__: ClassVar[Callable[[Any, object], bool]] = object.__ne__
+    if TYPE_CHECKING:
+
+        def __hash__(self) -> int: ...
+    else:
+        __hash__ = object.__hash__
 
     def _get_variable_list(self) -> list[Variable]:
         return self._variable_list

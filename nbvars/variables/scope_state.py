@@ -52,13 +52,13 @@ class VariableScope:
     ) -> None:
         self.name = name
         self.original_name_scope = name_scope
-        self.reuse = reuse
-        self.initializer = initializer
-        self.regularizer = regularizer
-        self.caching_device = caching_device
-        self.partitioner = partitioner
-        self.custom_getter = custom_getter
-        self.dtype = dtype
+        self.reuse: Any = reuse
+        self.initializer: Any = initializer
+        self.regularizer: Any = regularizer
+        self.caching_device: Any = caching_device
+        self.partitioner: Any = partitioner
+        self.custom_getter: Any = custom_getter
+        self.dtype: Any = dtype
         self.use_resource = use_resource
         self.constraint = constraint
 
@@ -139,7 +139,7 @@ class ScopeState(threading.local):
     """The variable scope of a graph that a thread is in, and the scopes opened within those around it."""
 
     def __init__(self) -> None:
-        self.current = VariableScope(False)
+        self.current: VariableScope = VariableScope(False)
         self._opened: set[str] = set()
 
     def unused(self, name: str) -> str:

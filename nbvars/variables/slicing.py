@@ -28,7 +28,7 @@ def partitions_of(partitioner: Any, shape: TensorShape, dtype: DType) -> list[in
     if not callable(partitioner):
         wrong = f"Partitioner must be callable, but received: {partitioner}"
         raise ValueError(message("get_variable", wrong, repr(partitioner), "a function of a shape and a dtype"))
-    found = partitioner(shape=shape, dtype=dtype)
+    found: Any = partitioner(shape=shape, dtype=dtype)
     wrong = _what_is_wrong(found, shape)
     if wrong:
         expected = f"{len(shape)} numbers, of which one at most is larger than 1"

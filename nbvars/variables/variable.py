@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +41,8 @@ from nbvars.variables.arguments import (
 from nbvars.variables.distribution import VariableAggregation, VariableSynchronization
 from nbvars.variables.save_slice_info import SaveSliceInfo
 
+_InPlace: TypeAlias = Callable[[Any, Any], Any]
+
 _ndarray = np.ndarray
 _INT64, _INT32 = np.dtype(np.int64), np.dtype(np.int32)
 _BEYOND_MACHINE = (OverflowError, TypeError)
@@ -59,15 +61,15 @@ class _OfMode(HasValue):
 
     __slots__ = ()
 
-    _in_graph: type[Variable]
+    _in_graph: type[Any]
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> _OfMode:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         if executing_eagerly():
             return object.__new__(cls if current_device() == "/cpu:0" else cls._class_on_gpu())
         return object.__new__(cls if cls is not Variable else cls._in_graph)
 
     @classmethod
-    def _class_on_gpu(cls) -> type[Variable]:
+    def _class_on_gpu(cls) -> type[Any]:
         """Return the class for a variable on a GPU."""
         from nbvars.variables.cuda_variable import CudaVariable  # takes long, and needs an extra
 
@@ -559,8 +561,17 @@ class Variable(_OfMode):
         remedy = "v.assign_add(x) changes the variable, v = v + x makes a tensor"
         raise TypeError(message("Variable", "in-place operators are ambiguous", "v += x", "an update method", remedy))
 
-    __iadd__ = __isub__ = __imul__ = __itruediv__ = __ifloordiv__ = __imod__ = __ipow__ = __imatmul__ = _refuse_in_place
-    __iand__ = __ior__ = __ixor__ = _refuse_in_place
+    __iadd__: ClassVar[_InPlace] = _refuse_in_place
+    __isub__: ClassVar[_InPlace] = _refuse_in_place
+    __imul__: ClassVar[_InPlace] = _refuse_in_place
+    __itruediv__: ClassVar[_InPlace] = _refuse_in_place
+    __ifloordiv__: ClassVar[_InPlace] = _refuse_in_place
+    __imod__: ClassVar[_InPlace] = _refuse_in_place
+    __ipow__: ClassVar[_InPlace] = _refuse_in_place
+    __imatmul__: ClassVar[_InPlace] = _refuse_in_place
+    __iand__: ClassVar[_InPlace] = _refuse_in_place
+    __ior__: ClassVar[_InPlace] = _refuse_in_place
+    __ixor__: ClassVar[_InPlace] = _refuse_in_place
 
     def __repr__(self) -> str:
         value = self.numpy()

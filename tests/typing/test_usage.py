@@ -1,8 +1,9 @@
-"""Typical uses, which mypy checks with ``strict`` as it checks the package, and pytest runs."""
+"""Typical uses, which mypy and pyright check with ``strict``, and pytest runs."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import assert_type
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,9 @@ def test_eager_mode_is_typed() -> None:
     optimizer = tf.train.AdamOptimizer(0.1)
     optimizer.apply_gradients([(tape.gradient(loss, v), v)])
     shape: tf.TensorShape = tensor.shape
+    assert_type(tf.Variable(0), tf.Variable)
+    assert_type(tf.add(v, tf.sqrt(tf.abs(v))), tf.Tensor)
+    assert_type(v.dtype, tf.DType)
     backend.set_value(v, backend.get_value(v))
     assert (array.tolist(), count, len(shape)) == ([0.0, 2.0], 0, 1)
 

@@ -95,6 +95,8 @@ def element_of(operation: str, dtype: np.dtype[Any], where: str = "") -> Element
 @functools.cache
 def plain_rule_of(operation: str, element: Element) -> Callable[..., Any]:
     """Return the rule of ``operation`` for two words of ``element``, of 16-bit floats for two float32."""
+    if operation == "mul" and element.word.kind == "c":
+        return rules.multiply_complex
     if operation == "div" and element.name not in HALVES:
         if element.word.kind == "c":
             return rules.divide_complex

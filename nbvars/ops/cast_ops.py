@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, overload
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import ArrayLike
 
 from nbvars import kernels
 from nbvars.checks import message
@@ -46,7 +46,7 @@ def _cast_at_once(x: EagerTensor, target: DType) -> EagerTensor:
 @overload
 def cast(x: IndexedSlices, dtype: Any, name: str | None = None) -> IndexedSlices: ...
 @overload
-def cast(x: TensorLike | npt.ArrayLike, dtype: Any, name: str | None = None) -> Tensor: ...
+def cast(x: TensorLike | ArrayLike, dtype: Any, name: str | None = None) -> Tensor: ...
 def cast(x: TensorValue, dtype: Any, name: str | None = None) -> Tensor | IndexedSlices:
     """Convert a tensor to ``dtype``; a tensor of that dtype comes back as it is.
 

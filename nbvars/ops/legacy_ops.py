@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy.typing as npt
+from numpy.typing import ArrayLike
 
 from nbvars import dtypes
 from nbvars.checks import message
@@ -135,7 +135,7 @@ def arg_min(input: TensorValue, dimension: int, output_type: Any = dtypes.int64,
     return argmin(input, dimension, name, output_type=output_type)
 
 
-def to_float(x: TensorLike | npt.ArrayLike, name: str | None = "ToFloat") -> Tensor:
+def to_float(x: TensorLike | ArrayLike, name: str | None = "ToFloat") -> Tensor:
     """Convert to float32; newer programs say ``cast(x, tf.float32)``.
 
     Source: TensorFlow 1 API pages, ``tf.to_float``.
@@ -143,7 +143,7 @@ def to_float(x: TensorLike | npt.ArrayLike, name: str | None = "ToFloat") -> Ten
     return cast(x, dtypes.float32, name)
 
 
-def to_double(x: TensorLike | npt.ArrayLike, name: str | None = "ToDouble") -> Tensor:
+def to_double(x: TensorLike | ArrayLike, name: str | None = "ToDouble") -> Tensor:
     """Convert to float64; newer programs say ``cast(x, tf.float64)``.
 
     Source: TensorFlow 1 API pages, ``tf.to_double``.
@@ -151,7 +151,7 @@ def to_double(x: TensorLike | npt.ArrayLike, name: str | None = "ToDouble") -> T
     return cast(x, dtypes.float64, name)
 
 
-def to_int32(x: TensorLike | npt.ArrayLike, name: str | None = "ToInt32") -> Tensor:
+def to_int32(x: TensorLike | ArrayLike, name: str | None = "ToInt32") -> Tensor:
     """Convert to int32; newer programs say ``cast(x, tf.int32)``.
 
     Source: TensorFlow 1 API pages, ``tf.to_int32``.
@@ -159,7 +159,7 @@ def to_int32(x: TensorLike | npt.ArrayLike, name: str | None = "ToInt32") -> Ten
     return cast(x, dtypes.int32, name)
 
 
-def to_int64(x: TensorLike | npt.ArrayLike, name: str | None = "ToInt64") -> Tensor:
+def to_int64(x: TensorLike | ArrayLike, name: str | None = "ToInt64") -> Tensor:
     """Convert to int64; newer programs say ``cast(x, tf.int64)``.
 
     Source: TensorFlow 1 API pages, ``tf.to_int64``.
@@ -167,7 +167,7 @@ def to_int64(x: TensorLike | npt.ArrayLike, name: str | None = "ToInt64") -> Ten
     return cast(x, dtypes.int64, name)
 
 
-def to_bfloat16(x: TensorLike | npt.ArrayLike, name: str | None = "ToBFloat16") -> Tensor:
+def to_bfloat16(x: TensorLike | ArrayLike, name: str | None = "ToBFloat16") -> Tensor:
     """Convert to bfloat16; newer programs say ``cast(x, tf.bfloat16)``.
 
     Source: TensorFlow 1 API pages, ``tf.to_bfloat16``.

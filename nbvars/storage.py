@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import sys
-import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from nbvars.errors import ResourceExhaustedError
 from nbvars.kernels.cpu.fast_updates import fast_updates
 from nbvars.kernels.cpu.header import DATA, KERNELS, LAYOUT, LOCK, NUM_ITEMS, NUM_LAYOUT_WORDS
 from nbvars.kernels.cpu.intrinsics import NO_DIMENSION
+from nbvars.locks import ReentrantLock
 
 ALIGNMENT = 64
 """Bytes: a cache line, and the widest vector."""
@@ -91,7 +91,7 @@ class CpuStorage:
         _alive.add(self)
 
     def _forget_lock(self) -> None:
-        self._mutex = threading.RLock()
+        self._mutex = ReentrantLock()
         self._header[LOCK] = 0 if _fast_path_is_safe() else 1
 
     @contextmanager

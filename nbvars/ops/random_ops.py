@@ -15,7 +15,6 @@ Threads may draw at once: each call has its numbers to itself, in an order that 
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -28,6 +27,7 @@ from nbvars.errors import InvalidArgumentError
 from nbvars.graph.graph import get_default_graph
 from nbvars.graph.mode import executing_eagerly
 from nbvars.graph.tensor import Tensor, TensorValue
+from nbvars.locks import ReentrantLock
 from nbvars.ops.rows import FLOATING, HALVES, REAL, Dtypes
 from nbvars.ops.shape_rules import (
     Sizes,
@@ -51,7 +51,7 @@ class _Streams:
     """The streams of the global seed."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()  # a signal handler may draw, too
+        self._lock = ReentrantLock()  # a signal handler may draw, too
         self.restart(None)
 
     def restart(self, seed: int | None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 
 from nbvars.graph.graph import Graph
 from nbvars.graph.operation import Operation
+from nbvars.locks import ReentrantLock
 
 # TensorFlow's number for a global seed where only the op has one.
 DEFAULT_SEED = 87654321
@@ -40,7 +40,7 @@ class Stream:
     def __init__(self, entropy: list[int] | None) -> None:
         self._generator = np.random.Generator(np.random.PCG64(entropy))
         self._is_seeded = entropy is not None
-        self._lock = threading.RLock()  # a signal handler may draw, too
+        self._lock = ReentrantLock()  # a signal handler may draw, too
         with _fork.lock:
             _fork.streams.add(self)
 
@@ -55,7 +55,7 @@ class _Fork:
 
     def __init__(self) -> None:
         self.streams: weakref.WeakSet[Stream] = weakref.WeakSet()
-        self.lock = threading.RLock()
+        self.lock = ReentrantLock()
         self._held: list[Stream] = []
 
     def before(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from nbvars.checks import message
 from nbvars.dtypes import DType
 from nbvars.errors import DataLossError, NotFoundError, UnimplementedError
 from nbvars.kernels import get_num_threads
+from nbvars.locks import ReentrantLock
 from nbvars.progress import progress_of_bytes
 from nbvars.storage import aligned_empty
 from nbvars.train.checksum import crc32c
@@ -71,7 +71,7 @@ class CheckpointReader:
         self.path = path
         self._tensors = tensors
         self._descriptors: dict[int, int] = {}
-        self._lock = threading.Lock()
+        self._lock = ReentrantLock()
         self._closing = weakref.finalize(self, _close_all, self._descriptors)
 
     def shard_path(self, shard: int) -> str:

@@ -16,6 +16,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from nbvars.checks import message
+from nbvars.locks import ReentrantLock
 
 _MOST_THREADS = 256
 
@@ -47,7 +48,7 @@ class _Update:
 
     def __init__(self, kernel: Callable[..., Any], parts: list[tuple[Any, ...]]) -> None:
         self._kernel, self._pending = kernel, deque(parts)
-        self._helping: list[threading.Lock] = []
+        self._helping: list[ReentrantLock] = []
         self._num_forks = _Current.num_forks
         self.errors: list[BaseException] = []
 
@@ -62,7 +63,7 @@ class _Update:
 
     def new_helper(self) -> Callable[[], None]:
         """Return what a helper is to call, once."""
-        helping = threading.Lock()
+        helping = ReentrantLock()
         self._helping.append(helping)
 
         def help_out() -> None:

@@ -352,8 +352,8 @@ def value_of_setting(setting: Any) -> Any:
 
 def _count(global_step: Any) -> None:
     """Add 1 to ``global_step``: at each replay, if a step is captured."""
-    found = recording()
-    if found is None or isinstance(global_step, HasDeviceValue):
+    found, is_on_gpu = recording(), isinstance(global_step, HasDeviceValue)
+    if found is None or is_on_gpu:
         state_ops.assign_add(global_step, 1)
     else:
         found.before_replay.append(lambda: state_ops.assign_add(global_step, 1))

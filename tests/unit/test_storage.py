@@ -11,7 +11,9 @@ import pytest
 
 import nbvars
 from nbvars.errors import ResourceExhaustedError
-from nbvars.kernels.cpu.assign import DATA, LAYOUT, LOCK, NUM_ITEMS, NUM_LAYOUT_WORDS, fast_updates
+from nbvars.kernels.cpu.fast_updates import fast_updates
+from nbvars.kernels.cpu.header import DATA, LAYOUT, LOCK, NUM_ITEMS, NUM_LAYOUT_WORDS
+from nbvars.kernels.cpu.intrinsics import NO_DIMENSION
 from nbvars.storage import ALIGNMENT, CpuStorage, aligned_empty
 from tests.conftest import ALL_DTYPES, LAYOUTS, numpy_dtype
 
@@ -79,7 +81,7 @@ def test_header_describes_the_array(shape):
     assert header[LOCK] == 0
     assert header[NUM_ITEMS] == storage.array.size
     assert header[NUM_LAYOUT_WORDS] == 2 * len(shape)
-    assert header[LAYOUT:].tolist() == [*shape, *storage.array.strides]
+    assert header[LAYOUT:].tolist() == [*shape, *storage.array.strides, NO_DIMENSION]
 
 
 def test_lock_keeps_other_threads_and_the_fast_path_out():

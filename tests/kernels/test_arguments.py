@@ -48,7 +48,7 @@ def test_subclasses_of_ndarray_are_arrays():
 
 
 def test_an_entry_point_that_gets_no_array_raises_and_changes_nothing():
-    from nbvars.kernels.cpu.assign import fast_updates
+    from nbvars.kernels.cpu.fast_updates import fast_updates
 
     header = np.array([0, ARRAY.ctypes.data, 6, 4, *ARRAY.shape, *ARRAY.strides], np.int64)
     with pytest.raises(TypeError, match="something else than an ndarray"):

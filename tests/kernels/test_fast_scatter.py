@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from nbvars.kernels.cpu.assign import LOCK
 from nbvars.kernels.cpu.fast_scatter import MOST_FAST_BYTES, fast_scatter
+from nbvars.kernels.cpu.header import LOCK
 from tests import reference
 from tests.conftest import NUMERIC, assert_same_bits, numpy_dtype, random_array
 
@@ -18,7 +18,7 @@ OPERATIONS = ["add", "div", "max", "min", "mul", "sub", "update"]
 def header_of(variable):
     """Return the header of a variable whose memory is that of the array ``variable``."""
     layout = [*variable.shape, *variable.strides]
-    return np.array([0, variable.ctypes.data, variable.size, len(layout), *layout], np.int64)
+    return np.array([0, variable.ctypes.data, variable.size, 0, len(layout), *layout], np.int64)
 
 
 def assert_updated(operation, variable, indices, values):

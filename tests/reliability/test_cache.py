@@ -19,7 +19,7 @@ CODE = """
 import ml_dtypes
 import numpy as np
 from nbvars import kernels
-from nbvars.kernels.cpu.assign import fast_updates
+from nbvars.kernels.cpu.fast_updates import fast_updates
 from nbvars.kernels.cpu.compiled import COMPILED
 
 bfloat16 = np.dtype(ml_dtypes.bfloat16)

@@ -97,6 +97,9 @@ def _infer_getitem(x: TensorSpec, *inputs: TensorSpec, key: Key) -> TensorSpec:
 
 def _shape_of_item(shape: tuple[int | None, ...], key: Key, arrays: tuple[TensorSpec, ...]) -> Shape:
     """Return the shape of ``tensor[key]`` by NumPy's rules."""
+    if len(key) == 1 and type(key[0]) is int and shape:  # a row: what loops ask for
+        _check_index(key[0], shape[0], 0)
+        return shape[1:]
     sizes: list[int | None] = []
     block: Shape = ()
     # Arrays, and with them integers, are broadcast to one block of axes. It takes their place if they are

@@ -42,7 +42,7 @@ def apply_op(definition: OpDefinition, *inputs: Any, name: str | None = None, **
         tensors.append(tensor)
         arrays.append(array)
         specs.append(TensorSpec(array.shape, tensor._dtype))
-    if any(isinstance(value, GraphTensor) for value in attrs.values()):
+    if attrs and any(isinstance(value, GraphTensor) for value in attrs.values()):
         return add_op(definition, inputs, name, attrs)
     spec = definition.infer(*specs, **attrs)
     check_rank(definition.op_type, spec)
@@ -94,7 +94,8 @@ def apply_op_to_many(
 def _as_result(result: Any, dtype: DType, lent: list[Array]) -> EagerTensor:
     """Return a tensor of what an op computed."""
     array = result if type(result) is np.ndarray else np.asarray(result)
-    if lent and any(np.may_share_memory(array, other) for other in lent):
+    # Without a base it is the owner of its memory, which is new: what is lent are views.
+    if lent and array.base is not None and any(np.may_share_memory(array, other) for other in lent):
         array = array.copy()
     array.flags.writeable = False
     return EagerTensor(array, dtype)

@@ -1,14 +1,13 @@
 """The fast path of dense updates: small variables, at the cost of a call.
 
 One call, under the interpreter's lock, of a compiled function that takes the address of the variable's header and a
-number or an array of any rank, and answers False where it is not its case. ``Variable`` calls it from Python; once it
-has done so a few times, ``methods`` puts machine code in the place of the method itself.
+number or an array of any rank, and answers False where it is not its case. ``Variable`` calls it from Python; from its
+second call on, ``methods`` has machine code in the place of the method itself.
 """
 
 from __future__ import annotations
 
 import functools
-import itertools
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -39,8 +38,6 @@ from nbvars.kernels.elements import Array, Element, element_of
 
 MOST_FAST_BYTES = 2 * PART_BYTES
 """A variable of so many bytes is updated by the launchers, which share it out to threads."""
-CALLS_BEFORE_METHODS = 16
-"""So many times Python code calls a kernel before the method that calls it is compiled, or loaded."""
 
 # The words (int64) of a dtype's table: addresses of Python's objects, what numbers the dtype takes, and kernels.
 ARRAY_TYPE, FLOAT_TYPE, INT_TYPE, TRUE, FALSE, USE_LOCKING, DTYPE, NUMBERS, COUNT, FIRST_UPDATE = range(10)
@@ -168,12 +165,18 @@ class FastUpdates:
 
     def __getattr__(self, name: str) -> Callable[..., bool]:
         entry = self.entry(name)
-        counted = _until_often(name.partition("_")[0], entry, lambda: setattr(self, name, entry))
-        setattr(self, name, counted)
-        return counted
+
+        def call_again(*arguments: Any) -> bool:
+            setattr(self, name, entry)
+            put_in_place(name.partition("_")[0])
+            return entry(*arguments)
+
+        # The first update of a process does not wait for the method to be compiled, or loaded.
+        setattr(self, name, call_again)
+        return entry
 
     def entry(self, name: str) -> Callable[..., bool]:
-        """Return the entry point ``name``, itself; where it is an attribute, its calls are counted at first."""
+        """Return the entry point ``name``, and have methods in machine code call it, too."""
         if name not in _UPDATES:
             raise AttributeError(name)
         operation, _, kind = name.partition("_")
@@ -183,30 +186,21 @@ class FastUpdates:
         return entry
 
     def count_entry(self) -> Callable[[int, int], int]:
-        """Return the entry point of ``count_up_to``, the calls of which are counted at first."""
+        """Return the entry point of ``count_up_to``, and have the method in machine code call it, too."""
         entry = count_up_to_entry(self._dtype)
         self.table[COUNT] = address_of(entry)
-        return _until_often("count", entry, lambda: None)
+        put_in_place("count")
+        return entry
 
 
 in_machine_code: dict[str, Callable[[], None]] = {}
 """By operation: what puts a method in machine code in the place of that in Python."""
 
 
-def _until_often(operation: str, entry: Callable[..., Any], then: Callable[[], None]) -> Callable[..., Any]:
-    """Return ``entry``; where there is a method for machine code, one whose calls are counted until that is wanted."""
-    replace = in_machine_code.get(operation)
-    if replace is None:
-        return entry
-    counts = itertools.count(1)
-
-    def call(*arguments: Any) -> Any:
-        if next(counts) == CALLS_BEFORE_METHODS:
-            then()
-            replace()
-        return entry(*arguments)
-
-    return call
+def put_in_place(operation: str) -> None:
+    """Have the method of ``operation`` in machine code from now on, if there is one."""
+    if operation in in_machine_code:
+        in_machine_code[operation]()
 
 
 def _fast_array_entry(operation: str, dtype: np.dtype[Any]) -> Callable[..., bool]:

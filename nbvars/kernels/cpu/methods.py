@@ -250,22 +250,21 @@ _definitions: dict[str, _Definition] = {}
 
 
 def offer_methods(owner: type, slot: str) -> None:
-    """Have the updates of ``owner`` replaced once they are used often; in ``slot`` it has the address of its header."""
+    """Have the updates of ``owner`` replaced once they are used; in ``slot`` it has the address of its header."""
     place = None if sysconfig.get_config_var("Py_GIL_DISABLED") else _place_of(owner, slot)
     if place is not None and _arrays_are_as_expected():
         for operation, name in _METHODS.items():
-            in_machine_code[operation] = functools.partial(_replace, owner, name, place)
+            in_machine_code[operation] = functools.partial(_replace, owner, name, owner.__dict__[name], place)
 
 
-def _replace(owner: type, name: str, place: int) -> None:
-    if name in _definitions:
+def _replace(owner: type, name: str, method: Callable[..., Any], place: int) -> None:
+    if owner.__dict__[name] is not method:  # this was done, or somebody has put a method of their own there
         return
     make = _count_method if name == "count_up_to" else _update_method
     try:
         entry = compile_kernel(f"method {name} at {place}", make(name, place), types.intp(*4 * [types.intp]))
     except RuntimeError:
         return  # this is a signal handler, whose thread compiles something: another call will do it
-    method = owner.__dict__[name]
     parameters = [each.replace(annotation=each.empty) for each in inspect.signature(method).parameters.values()]
     signature = str(inspect.Signature(parameters)).replace("self", "$self", 1)
     doc = f"{name}{signature}\n--\n\n{inspect.getdoc(method)}"

@@ -81,22 +81,22 @@ def compile_kernel(name: str, py_func: Callable[..., Any], signature: Any, *, no
     dispatcher._cache = cache_for(py_func)
     _thread.is_compiling = True
     try:
-        dispatcher.compile(signature)
+        with global_compiler_lock:  # for a fork to wait for: LLVM's own lock is taken at each of its functions
+            dispatcher.compile(signature)
+            overload = dispatcher.overloads[signature.args]
+            address = overload.library.get_pointer_to_function(overload.fndesc.llvm_cfunc_wrapper_name)
     finally:
         _thread.is_compiling = False
-    overload = dispatcher.overloads[signature.args]
     from_cache = bool(dispatcher.stats.cache_hits)
     COMPILED.append(CompiledKernel(name, str(signature), time.perf_counter() - start, from_cache))
     entry_point: Callable[..., Any] = overload.entry_point
-    _overloads[entry_point] = overload
+    _addresses[entry_point] = address
     return entry_point
 
 
-_overloads: dict[Callable[..., Any], Any] = {}
+_addresses: dict[Callable[..., Any], int] = {}
 
 
 def address_of(entry_point: Callable[..., Any]) -> int:
     """Return the address at which other machine code calls a kernel, by the values of its Numba types."""
-    overload = _overloads[entry_point]
-    address: int = overload.library.get_pointer_to_function(overload.fndesc.llvm_cfunc_wrapper_name)
-    return address
+    return _addresses[entry_point]

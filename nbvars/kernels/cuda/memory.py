@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +15,7 @@ from nbvars.checks import message
 from nbvars.kernels.cuda import exporting
 from nbvars.kernels.cuda.backend import backend
 from nbvars.kernels.elements import ALL
+from nbvars.locks import ForkSafeLock
 
 _DTYPES = {dtype: dtype for dtype in ALL}
 _WORD_BYTES = 4
@@ -144,7 +144,7 @@ def empty(shape: tuple[int, ...], dtype: np.dtype[Any], device: int) -> DeviceAr
 
 
 _POINTER: Any = vars(DeviceArray)["pointer"]
-_counting = threading.Lock()
+_counting = ForkSafeLock()
 _num_captures = 0
 
 

@@ -26,6 +26,7 @@ from nbvars.errors import InvalidArgumentError
 from nbvars.kernels.cuda.signature import Pointer, Signature
 from nbvars.kernels.cuda.streams import current_stream, set_default_stream
 from nbvars.kernels.cuda.toolkit import cuda
+from nbvars.locks import ForkSafeLock
 
 _ALIGNMENT = 256
 
@@ -63,7 +64,7 @@ def _shared_array(self: Any, shape: int, dtype: Any, alignment: int | None = Non
 FakeCUDAShared.array = _shared_array
 
 _blocks: dict[int, weakref.ref[HostBlock]] = {}
-_running = threading.RLock()
+_running = ForkSafeLock()
 
 
 def _end_of_block(address: int) -> int:

@@ -7,7 +7,7 @@ The slot keeps the first report until it is raised; what fails meanwhile is left
 from __future__ import annotations
 
 import functools
-import threading
+import itertools
 from typing import Literal
 
 from nbvars.capturing import expect_no_capture, recording
@@ -17,6 +17,7 @@ from nbvars.kernels.cuda.backend import backend
 from nbvars.kernels.cuda.signature import INT64, Pointer, Signature
 from nbvars.kernels.cuda.toolkit import IS_SIMULATED
 from nbvars.kernels.cuda.vectors import on_device
+from nbvars.locks import ForkSafeLock
 
 if IS_SIMULATED:
     from nbvars.kernels.cuda.simulated_intrinsics import exchange, fence_system
@@ -56,7 +57,7 @@ class _Slot:
     """Where kernels of one device report."""
 
     def __init__(self, device: int) -> None:
-        self.device, self.lock = device, threading.Lock()
+        self.device, self.lock = device, ForkSafeLock()
         self.claim = backend.allocate(device, _WORD_BYTES)
         self.report = backend.allocate_shared(device, _NUM_WORDS * _WORD_BYTES)
         self.words = backend.view_of_shared(self.report, _NUM_WORDS)
@@ -77,9 +78,10 @@ class _Slot:
         return sentence.format(position=position, axis=axis, value=value, limit=limit)
 
 
-_making = threading.Lock()
+_making = ForkSafeLock()
 _slots: dict[int, _Slot] = {}
-_sentences: list[tuple[str, int]] = [("", 1)]  # error 0 is never reported
+_sentences: dict[int, tuple[str, int]] = {}
+_numbers = itertools.count(1)  # error 0 is never reported
 _mode: Mode = "deferred"
 
 
@@ -97,9 +99,9 @@ def error_of(where: str, sentence: str, width: int = 1) -> int:
 
     What kernels report as the position is one of ``{position}`` and ``{axis}``, ``width`` of which there are.
     """
-    with _making:
-        _sentences.append((f"{where}: {sentence}", width))
-        return len(_sentences) - 1
+    number = next(_numbers)
+    _sentences[number] = f"{where}: {sentence}", width
+    return number
 
 
 def get_mode() -> Mode:

@@ -11,7 +11,6 @@ from nbvars.capturing import expect_no_capture
 from nbvars.checks import message
 from nbvars.cuda_storage import CudaStorage
 from nbvars.dtypes import DType, as_numeric_dtype
-from nbvars.graph.indexed_slices import IndexedSlices
 from nbvars.graph.tensor import Tensor, TensorValue
 from nbvars.kernels import find_kernel
 from nbvars.kernels.cuda.memory import DeviceArray, to_device
@@ -22,6 +21,7 @@ from nbvars.runtime.cuda_tensor import CudaTensor, HasDeviceValue, LiveCudaTenso
 from nbvars.runtime.notebook import first_elements, size_of, to_html
 from nbvars.runtime.tensor import EagerTensor
 from nbvars.variables import copying
+from nbvars.variables.row_updates import RowUpdates
 from nbvars.variables.variable import Variable
 
 _ASSIGN, _ASSIGN_ADD, _ASSIGN_SUB = (find_kernel(op, "gpu") for op in ("assign", "assign_add", "assign_sub"))
@@ -111,17 +111,7 @@ class CudaVariable(HasDeviceValue, Variable):
             return self
         return state_ops.assign_sub(self, delta, use_locking)
 
-    def _scatter(
-        self,
-        operation: str,
-        delta: IndexedSlices,
-        use_locking: bool,
-        name: str | None,
-        deterministic: bool | None,
-    ) -> Variable:
-        op = f"scatter_{operation}"
-        scatter: state_ops.RowUpdate = getattr(state_ops, op)
-        return scatter(self, *state_ops.parts_of(op, delta), use_locking, name, deterministic)
+    _scatter = RowUpdates._scatter
 
     def count_up_to(self, limit: int) -> Any:
         """Add 1 unless ``limit`` is reached, atomically; return what was there, as ``nbvars.count_up_to``.

@@ -9,7 +9,6 @@ from nbvars import dtypes
 from nbvars.checks import message
 from nbvars.dtypes import DType, as_dtype
 from nbvars.graph.graph import Graph
-from nbvars.graph.indexed_slices import IndexedSlices
 from nbvars.graph.mode import session_for
 from nbvars.graph.operation import Operation
 from nbvars.graph.tensor import GraphTensor, Symbolic, Tensor, TensorValue
@@ -31,6 +30,7 @@ from nbvars.variables.arguments import (
     checked_keys,
     is_trainable,
 )
+from nbvars.variables.row_updates import RowUpdates
 from nbvars.variables.variable import Variable
 from nbvars.variables.variable_def import parts_of, to_variable_def
 
@@ -229,12 +229,7 @@ class GraphVariable(Symbolic, Variable):
         reference = add_update("assign_sub", self, None, delta, use_locking, name)
         return reference if read_value else reference.op
 
-    def _scatter(
-        self, operation: str, delta: IndexedSlices, use_locking: bool, name: str | None, deterministic: bool | None
-    ) -> Any:
-        op = f"scatter_{operation}"
-        scatter: state_ops.RowUpdate = getattr(state_ops, op)
-        return scatter(self, *state_ops.parts_of(op, delta), use_locking, name, deterministic)
+    _scatter = RowUpdates._scatter
 
     def count_up_to(self, limit: int) -> Any:
         """Return the tensor of the count before 1 is added, as ``nbvars.count_up_to``."""

@@ -21,7 +21,6 @@ from nbvars.kernels.cpu.fast_updates import FastUpdates, fast_updates
 from nbvars.kernels.cpu.methods import offer_methods
 from nbvars.ops import state_ops
 from nbvars.ops.array_ops import IDENTITY
-from nbvars.ops.indexing_ops import gather, gather_nd
 from nbvars.runtime.context import current_device
 from nbvars.runtime.conversion import value_of
 from nbvars.runtime.notebook import first_elements, size_of, to_html
@@ -39,6 +38,7 @@ from nbvars.variables.arguments import (
     is_trainable,
 )
 from nbvars.variables.distribution import VariableAggregation, VariableSynchronization
+from nbvars.variables.row_updates import RowUpdates
 from nbvars.variables.save_slice_info import SaveSliceInfo
 
 _InPlace: TypeAlias = Callable[[Any, Any], Any]
@@ -79,7 +79,7 @@ class _OfMode(HasValue):
         raise TypeError(message("Variable", wrong, got, "Variable", "enter `with device('/cpu:0')` around it"))
 
 
-class Variable(_OfMode):
+class Variable(RowUpdates, _OfMode):
     """A tensor that updates change in place.
 
     In graph mode the constructor adds operations to the default graph: one that stands for the variable, an
@@ -361,8 +361,7 @@ class Variable(_OfMode):
 
     def _scatter(
         self, operation: str, delta: IndexedSlices, use_locking: bool, name: str | None, deterministic: bool | None
-    ) -> Variable:
-        """Make the update by the fast path if it can be, else by the op."""
+    ) -> Self:
         if type(delta) is IndexedSlices:
             indices, values = delta._indices, delta._values
             if (
@@ -374,135 +373,7 @@ class Variable(_OfMode):
                 update = fast_scatter(operation, self._numpy_dtype)
                 if update is not None and update(self._address, indices, values):
                     return self
-        op = f"scatter_{operation}"
-        scatter: state_ops.RowUpdate = getattr(state_ops, op)
-        return scatter(self, *state_ops.parts_of(op, delta), use_locking, name, deterministic)
-
-    def scatter_sub(
-        self,
-        delta: IndexedSlices,
-        use_locking: bool = False,
-        name: str | None = None,
-        deterministic: bool | None = None,
-    ) -> Variable:
-        """Subtract the slices of ``delta`` from the rows they belong to, as ``nbvars.scatter_sub``.
-
-        Raises:
-            ValueError: ``delta`` is no ``IndexedSlices``.
-        """
-        return self._scatter("sub", delta, use_locking, name, deterministic)
-
-    def scatter_add(
-        self,
-        delta: IndexedSlices,
-        use_locking: bool = False,
-        name: str | None = None,
-        deterministic: bool | None = None,
-    ) -> Variable:
-        """Add the slices of ``delta`` to the rows they belong to, as ``nbvars.scatter_add``."""
-        return self._scatter("add", delta, use_locking, name, deterministic)
-
-    def scatter_update(
-        self,
-        delta: IndexedSlices,
-        use_locking: bool = False,
-        name: str | None = None,
-        deterministic: bool | None = None,
-    ) -> Variable:
-        """Replace rows by the slices of ``delta``, as ``nbvars.scatter_update``."""
-        return self._scatter("update", delta, use_locking, name, deterministic)
-
-    def scatter_mul(
-        self,
-        delta: IndexedSlices,
-        use_locking: bool = False,
-        name: str | None = None,
-        deterministic: bool | None = None,
-    ) -> Variable:
-        """Multiply rows by the slices of ``delta``, as ``nbvars.scatter_mul``."""
-        return self._scatter("mul", delta, use_locking, name, deterministic)
-
-    def scatter_div(
-        self,
-        delta: IndexedSlices,
-        use_locking: bool = False,
-        name: str | None = None,
-        deterministic: bool | None = None,
-    ) -> Variable:
-        """Divide rows by the slices of ``delta``, as ``nbvars.scatter_div``."""
-        return self._scatter("div", delta, use_locking, name, deterministic)
-
-    def scatter_min(
-        self,
-        delta: IndexedSlices,
-        use_locking: bool = False,
-        name: str | None = None,
-        deterministic: bool | None = None,
-    ) -> Variable:
-        """Keep the smaller of rows and the slices of ``delta``, as ``nbvars.scatter_min``."""
-        return self._scatter("min", delta, use_locking, name, deterministic)
-
-    def scatter_max(
-        self,
-        delta: IndexedSlices,
-        use_locking: bool = False,
-        name: str | None = None,
-        deterministic: bool | None = None,
-    ) -> Variable:
-        """Keep the larger of rows and the slices of ``delta``, as ``nbvars.scatter_max``."""
-        return self._scatter("max", delta, use_locking, name, deterministic)
-
-    def batch_scatter_update(
-        self,
-        delta: IndexedSlices,
-        use_locking: bool = False,
-        name: str | None = None,
-        deterministic: bool | None = None,
-    ) -> Variable:
-        """Replace rows within each batch by the slices of ``delta``, as ``nbvars.batch_scatter_update``."""
-        op = "batch_scatter_update"
-        return state_ops.batch_scatter_update(self, *state_ops.parts_of(op, delta), use_locking, name, deterministic)
-
-    def scatter_nd_sub(
-        self,
-        indices: TensorValue,
-        updates: TensorValue,
-        use_locking: bool = False,
-        name: str | None = None,
-        deterministic: bool | None = None,
-    ) -> Variable:
-        """Subtract ``updates`` at positions, as ``nbvars.scatter_nd_sub``."""
-        return state_ops.scatter_nd_sub(self, indices, updates, use_locking, name, deterministic)
-
-    def scatter_nd_add(
-        self,
-        indices: TensorValue,
-        updates: TensorValue,
-        use_locking: bool = False,
-        name: str | None = None,
-        deterministic: bool | None = None,
-    ) -> Variable:
-        """Add ``updates`` at positions, as ``nbvars.scatter_nd_add``."""
-        return state_ops.scatter_nd_add(self, indices, updates, use_locking, name, deterministic)
-
-    def scatter_nd_update(
-        self,
-        indices: TensorValue,
-        updates: TensorValue,
-        use_locking: bool = False,
-        name: str | None = None,
-        deterministic: bool | None = None,
-    ) -> Variable:
-        """Replace slices at positions by ``updates``, as ``nbvars.scatter_nd_update``."""
-        return state_ops.scatter_nd_update(self, indices, updates, use_locking, name, deterministic)
-
-    def gather_nd(self, indices: TensorValue, name: str | None = None) -> Tensor:
-        """Return the slices at positions, as ``nbvars.gather_nd``."""
-        return gather_nd(self, indices, name)
-
-    def sparse_read(self, indices: TensorValue, name: str | None = None) -> Tensor:
-        """Return the rows that ``indices`` name, as ``nbvars.gather``."""
-        return gather(self, indices, name=name)
+        return super()._scatter(operation, delta, use_locking, name, deterministic)
 
     def count_up_to(self, limit: int) -> Any:
         """Add 1 unless ``limit`` is reached, atomically; return what was there, as ``nbvars.count_up_to``."""

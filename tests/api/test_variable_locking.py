@@ -192,12 +192,13 @@ class Alarm:
 
     def __init__(self, handler):
         self.calls = 0
-        self._handler = handler
+        self._handler, self._ended = handler, False
 
     def _on_signal(self, signum, frame):
         self.calls += 1
         self._handler()
-        signal.setitimer(signal.ITIMER_REAL, 2e-4)
+        if not self._ended:
+            signal.setitimer(signal.ITIMER_REAL, 2e-4)
 
     def __enter__(self):
         self._outer = signal.signal(signal.SIGALRM, self._on_signal)
@@ -205,6 +206,7 @@ class Alarm:
         return self
 
     def __exit__(self, *exception):
+        self._ended = True  # a handler that runs before the next line has ended starts no timer: nobody would stop it
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, self._outer)
 

@@ -54,6 +54,11 @@ def machine() -> tuple[str, str, str]:
         return cpu_target.target_context.codegen().magic_tuple()
 
 
+def is_compiling() -> bool:
+    """Tell whether this is a signal handler whose thread compiles a kernel: another one must wait for later."""
+    return _thread.is_compiling
+
+
 def jit_closure(name: str, py_func: Callable[..., Any]) -> Any:
     """Return ``py_func``, which a factory made, jitted under a ``name`` that no other such function has.
 
@@ -72,7 +77,7 @@ def compile_kernel(name: str, py_func: Callable[..., Any], signature: Any, *, no
     """
     if config.DISABLE_JIT:
         raise RuntimeError(message(name, "kernels cannot run without the JIT", "NUMBA_DISABLE_JIT=1", "it unset or 0"))
-    if _thread.is_compiling:
+    if is_compiling():
         wrong = "a signal handler cannot compile a kernel while its thread compiles another"
         raise RuntimeError(message(name, wrong, "no such kernel yet", "nbvars.warmup() before signals come"))
     start = time.perf_counter()

@@ -22,7 +22,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from nbvars.kernels.cpu.compiled import address_of, compile_kernel
+from nbvars.kernels.cpu.compiled import address_of, compile_kernel, is_compiling
 from nbvars.kernels.cpu.fast_updates import (
     ARRAY_TYPE,
     COUNT,
@@ -258,13 +258,11 @@ def offer_methods(owner: type, slot: str) -> None:
 
 
 def _replace(owner: type, name: str, method: Callable[..., Any], place: int) -> None:
-    if owner.__dict__[name] is not method:  # this was done, or somebody has put a method of their own there
+    is_there = owner.__dict__[name] is not method  # or somebody has put a method of their own there
+    if is_there or is_compiling():
         return
     make = _count_method if name == "count_up_to" else _update_method
-    try:
-        entry = compile_kernel(f"method {name} at {place}", make(name, place), types.intp(*4 * [types.intp]))
-    except RuntimeError:
-        return  # this is a signal handler, whose thread compiles something: another call will do it
+    entry = compile_kernel(f"method {name} at {place}", make(name, place), types.intp(*4 * [types.intp]))
     parameters = [each.replace(annotation=each.empty) for each in inspect.signature(method).parameters.values()]
     signature = str(inspect.Signature(parameters)).replace("self", "$self", 1)
     doc = f"{name}{signature}\n--\n\n{inspect.getdoc(method)}"

@@ -53,7 +53,7 @@ def counter(series: str, num_threads: int, compiled: bool = False) -> Case:
 
 def _variable() -> tuple[Callable[[int], None], dict[str, Any], str]:
     variable = load("nbvars").Variable(np.int64(0), trainable=False)
-    return _repeated(variable.count_up_to), {"variable": variable}, "variable.numpy()"
+    return _repeated(variable), {"variable": variable}, "variable.numpy()"
 
 
 def _compiled() -> tuple[Callable[[int], None], dict[str, Any], str]:
@@ -69,13 +69,13 @@ def _compiled() -> tuple[Callable[[int], None], dict[str, Any], str]:
 
 def _lock() -> tuple[Callable[[int], None], dict[str, Any], str]:
     lock_counter = LockCounter()
-    return _repeated(lock_counter.count_up_to), {"lock_counter": lock_counter}, "lock_counter.next"
+    return _repeated(lock_counter), {"lock_counter": lock_counter}, "lock_counter.next"
 
 
-def _repeated(count_up_to: Callable[[int], object]) -> Callable[[int], None]:
+def _repeated(counter: Any) -> Callable[[int], None]:
     def count_many(counts: int) -> None:
         for _ in range(counts):
-            count_up_to(LIMIT)
+            counter.count_up_to(LIMIT)
 
     return count_many
 

@@ -111,7 +111,7 @@ class CudaVariable(HasDeviceValue, Variable):
             return self
         return state_ops.assign_sub(self, delta, use_locking)
 
-    _scatter = RowUpdates._scatter
+    _scatter: Any = RowUpdates._scatter  # without the fast path
 
     def count_up_to(self, limit: int) -> Any:
         """Add 1 unless ``limit`` is reached, atomically; return what was there, as ``nbvars.count_up_to``.

@@ -229,7 +229,7 @@ class GraphVariable(Symbolic, Variable):
         reference = add_update("assign_sub", self, None, delta, use_locking, name)
         return reference if read_value else reference.op
 
-    _scatter = RowUpdates._scatter
+    _scatter: Any = RowUpdates._scatter  # without the fast path
 
     def count_up_to(self, limit: int) -> Any:
         """Return the tensor of the count before 1 is added, as ``nbvars.count_up_to``."""

@@ -37,9 +37,9 @@ PART_BYTES = 1 << 22
 """A thread gets at least so many bytes of a dense update; below that, waking it costs more than it saves: two threads
 are 0.6 to 0.9 times as fast as one at 4 MiB, 1.0 to 1.1 at 8, and 1.8 to 2.2 at 40 (Zen 4).
 """
-STREAM_BYTES = 12 << 20
+STREAM_BYTES = 10 << 20
 """A copy of so many bytes, or a fill, goes past the caches. On Zen 4 with 32 MiB of third cache that makes a copy 0.9x
-as fast at 8 MiB, 1.05x at 12, 1.15x at 16 and 1.4x from 32 on, and a later reader of the copy loses nothing from 12 on.
+as fast at 8 MiB, 1.05x to 1.3x at 12, 1.15x at 16, 1.4x from 32 on; a later reader loses nothing from 12 on.
 """
 STREAM_FILL_BYTES_ON_ZEN = 64 << 20
 """Zen writes whole lines without reading them first: past its caches a fill is 0.8x as fast at 36 MiB, 1.03x from 64
